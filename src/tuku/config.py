@@ -1,0 +1,213 @@
+"""Configuration: frozen typed models. How files, environment and `--set` become one is in `config_load`.
+
+conf/base.yaml says the same defaults with a comment for every key; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ManifestConfig(Section):
+    """Where the catalogue is listed and how it is read."""
+
+    uri: str | None = None
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "folder"] = "auto"
+    mode: Literal["append", "snapshot"] = "append"
+    encoding: Name = "utf-8"
+    limit: Count | None = None
+    uri_column: Name | None = None
+    id_column: Name | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except LookupError:
+            raise ValueError("a text encoding that Python knows, such as utf-8, gb18030 or latin-1") from None
+        return value
+
+
+class LakeConfig(Section):
+    """Where the results are kept."""
+
+    uri: Name = "demo/lake"
+
+
+class FetchConfig(Section):
+    """Limits and guards for getting a file's bytes."""
+
+    max_bytes: Count = 50_000_000
+    timeout_s: Seconds = 30.0
+    max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
+    allow_private_networks: bool = False
+    allowed_hosts: tuple[Name, ...] = ()
+    schemes: tuple[Literal["file", "http", "https"], ...] = ("file", "http", "https")
+    concurrency: Count = 32
+
+
+class DecodeConfig(Section):
+    """Limits for turning bytes into pixels."""
+
+    max_pixels: Count = 100_000_000
+
+
+class QuotaConfig(Section):
+    """What one account may ask of one model."""
+
+    requests_per_min: Count | None = None
+    tokens_per_min: Count | None = None
+
+
+class CaptionConfig(Section):
+    """Which model writes the captions."""
+
+    provider: Name = "local"
+    model: Name | None = None
+    prompt: Name | None = None
+    max_side_px: Annotated[int, Field(ge=32)] | None = None
+    base_url: Name | None = None
+    concurrency: Count = 1
+    quota: QuotaConfig = QuotaConfig()
+
+
+class EmbedConfig(Section):
+    """Which model fills the vectors."""
+
+    provider: Name = "local"
+    model: Name | None = None
+    dim: Count | None = None
+    base_url: Name | None = None
+    concurrency: Count = 1
+    quota: QuotaConfig = QuotaConfig()
+
+
+class QuotaShareConfig(Section):
+    """How much of the quotas this cluster may use."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class LimitsConfig(Section):
+    """Where a run stops or fails."""
+
+    max_cost: Annotated[float, Field(ge=0)] | None = None
+    max_calls: Annotated[int, Field(ge=0)] | None = None
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    max_failed_fraction: Fraction = 0.05
+    max_deleted_fraction: Fraction = 0.1
+
+
+class IndexConfig(Section):
+    """The ANN index of every vector field."""
+
+    type: Literal["HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "FLAT", "AUTOINDEX"] = "HNSW"
+    metric: Literal["COSINE", "IP", "L2"] = "COSINE"
+    params: dict[str, int | float | str] = {}
+    search_params: dict[str, int | float | str] = {}
+
+
+class MilvusConfig(Section):
+    """Where the collection lives and what it looks like."""
+
+    uri: Name = "demo/milvus.db"
+    token: SecretStr | None = Field(default=None, exclude=True)
+    db: Name = "default"
+    collection: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")] = "tuku"
+    vectors: tuple[Literal["image", "text"], ...] = Field(default=("image", "text"), min_length=1)
+    index: IndexConfig = IndexConfig()
+    timeout_s: Seconds = 600.0
+
+    @field_validator("vectors")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("each vector at most once")
+        return value
+
+
+class LoadConfig(Section):
+    """How the lake becomes a collection."""
+
+    strategy: Literal["auto", "upsert", "rebuild"] = "auto"
+    alias: bool = True
+    staging_uri: Name | None = None
+    keep: Annotated[int, Field(ge=0)] = 2
+    rebuild_fraction: Fraction = 0.5
+    batch_rows: Count = 1_000
+
+
+class VerifyConfig(Section):
+    """What a load must prove."""
+
+    min_recall: Fraction = 0.9
+    sample: Count = 50
+
+
+class WriteConfig(Section):
+    """How results reach the lake."""
+
+    flush_interval_s: Seconds = 10.0
+
+
+class StopConfig(Section):
+    """How a run ends when it is told to."""
+
+    grace_s: Annotated[float, Field(ge=0)] = 30.0
+
+
+class RuntimeConfig(Section):
+    """How the job uses the machine or the cluster."""
+
+    address: Name = "local"
+    workers: Annotated[int, Field(ge=0)] = 0
+    block_rows: Count = 256
+    slice_rows: Count = 32
+
+
+class ReportConfig(Section):
+    """What report.html shows."""
+
+    gallery: Annotated[int, Field(ge=0, le=200)] = 24
+    examples: Annotated[int, Field(ge=0, le=50)] = 5
+
+
+class Config(Section):
+    """The whole configuration of a run."""
+
+    manifest: ManifestConfig = ManifestConfig()
+    lake: LakeConfig = LakeConfig()
+    fetch: FetchConfig = FetchConfig()
+    decode: DecodeConfig = DecodeConfig()
+    caption: CaptionConfig = CaptionConfig()
+    embed: EmbedConfig = EmbedConfig()
+    quota: QuotaShareConfig = QuotaShareConfig()
+    limits: LimitsConfig = LimitsConfig()
+    milvus: MilvusConfig = MilvusConfig()
+    load: LoadConfig = LoadConfig()
+    verify: VerifyConfig = VerifyConfig()
+    write: WriteConfig = WriteConfig()
+    stop: StopConfig = StopConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    report: ReportConfig = ReportConfig()
+
+    def sha256(self) -> str:
+        """Hex digest of every value but the secrets: two runs with the same one were configured alike."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,96 @@
+"""Every way in which tuku fails, by type.
+
+A broken *job* raises a `TukuError`; its class decides the exit code. A bad *row* is never an exception outside
+the function that met it: `RowError` is caught at the stage's edge and becomes the row's outcome (see `schemas`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class TukuError(Exception):
+    """A job that cannot go on.
+
+    Args:
+        message: what happened, naming the file, the row or the key.
+        remedy: what the user can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class ConfigError(TukuError):
+    """A wrong key or value, a missing package or secret: found before any work is done."""
+
+    exit_code = 2
+
+
+class ManifestError(ConfigError):
+    """A manifest that cannot be read at all. (A row that cannot be read is a dead letter.)"""
+
+
+class StorageError(ConfigError):
+    """A lake that cannot be read or written: missing, read-only, not a lake."""
+
+
+class TooManyFailuresError(TukuError):
+    """More rows failed than `limits.max_failed_fraction` allows; what succeeded is kept and loaded."""
+
+    exit_code = 3
+
+
+class VerificationError(TukuError):
+    """What was loaded is not what the lake holds: nothing is promoted."""
+
+    exit_code = 4
+
+
+class VectorSpaceError(ConfigError):
+    """Vectors of one model were about to be mixed with, or searched by, vectors of another."""
+
+
+class MilvusError(TukuError):
+    """Milvus refused or did not answer in time. The lake is complete: the load can be run again."""
+
+
+class StoppedError(TukuError):
+    """The run stopped early and goes on from there when it is run again (budget, quota, disk full)."""
+
+    exit_code = 5
+
+
+class InterruptedRunError(TukuError):
+    """SIGINT or SIGTERM; what was done is on disk and the next run goes on from there."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True)
+class RowError(Exception):
+    """Why one row failed: becomes the row's dead letter.
+
+    Attributes:
+        code: stable, machine-readable, snake_case: ``not_found``, ``http_404``, ``truncated`` …
+        message: one line for people, without secrets.
+        retryable: whether the same row may succeed later without being changed.
+        attempts: how often it was tried.
+        request_id: the provider's id of the last request, for its support desk.
+    """
+
+    code: str
+    message: str
+    retryable: bool = False
+    attempts: int = 1
+    request_id: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"

@@ -1,0 +1,164 @@
+"""What a model looks like from inside the pipeline. Implementations live in `tuku.providers`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from tuku.errors import RowError
+
+Pixels = npt.NDArray[np.uint8]
+"""RGB picture: uint8 (height, width, 3)."""
+
+Vector = npt.NDArray[np.float32]
+"""Embedding: float32 (dim,), L2-normalised."""
+
+
+@dataclass(frozen=True)
+class PictureSize:
+    """How much of a picture a model needs; the decoder never enlarges.
+
+    Attributes:
+        short_side_px: the short side is reduced to this, or
+        long_side_px: the long side is reduced to this. Exactly one of the two is set.
+    """
+
+    short_side_px: int | None = None
+    long_side_px: int | None = None
+
+    def scale(self, width: int, height: int) -> float:
+        """Factor in (0, 1] by which a picture of this width and height (px) is reduced."""
+        if self.short_side_px is not None:
+            return min(1.0, self.short_side_px / min(width, height))
+        if self.long_side_px is not None:
+            return min(1.0, self.long_side_px / max(width, height))
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture on its way to a model.
+
+    Attributes:
+        pixels: RGB uint8 (height, width, 3), upright, already reduced (see `PictureSize`).
+        content_sha256: hex digest of the file's bytes; equal digests mean equal pixels within one run.
+    """
+
+    pixels: Pixels = field(repr=False)
+    content_sha256: str
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What a model says of a picture: one sentence and its keywords, most telling first."""
+
+    text: str
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What calls to a provider used and cost since the last time it was asked."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    currency: str = "CNY"
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            requests=self.requests + other.requests,
+            retries=self.retries + other.retries,
+            throttled=self.throttled + other.throttled,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost=self.cost + other.cost,
+            currency=other.currency if other.requests else self.currency,
+        )
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What can be said of a model before it is loaded.
+
+    Attributes:
+        provider: name in the registry, such as ``local``.
+        model: the model's name as its maker spells it.
+        revision: pins the weights; part of the fingerprint, so a change redoes the rows.
+        picture_size: what the decoder must deliver; None for a model that sees no pictures.
+        dim: length of its vectors; None for a captioner.
+        lane: where it works: ``cpu`` and ``gpu`` are bound by this machine, ``api`` by somebody's quota.
+        languages: ISO 639-1 codes of the languages it understands or writes.
+        licence: SPDX identifier of the weights.
+        note: what it is and what it is not, for its users.
+    """
+
+    provider: str
+    model: str
+    revision: str
+    picture_size: PictureSize | None = None
+    dim: int | None = None
+    lane: Literal["cpu", "gpu", "api"] = "cpu"
+    languages: tuple[str, ...] = ()
+    licence: str = ""
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """``provider/model@revision``, as it is written beside every row."""
+        return f"{self.provider}/{self.model}@{self.revision}"
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """Writes captions. Safe to call from several threads at once."""
+
+    @property
+    def description(self) -> ModelDescription:
+        """Known without a call to the model."""
+        ...
+
+    def caption(self, pictures: Sequence[Picture]) -> list[Caption | RowError]:
+        """One outcome for each picture, in order; only a broken job raises (`TukuError`)."""
+        ...
+
+    def take_usage(self) -> Usage:
+        """What was used since this was last asked."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Puts pictures and texts into one vector space. Safe to call from several threads at once.
+
+    Passages (captions, stored) and queries (what people type) are different verbs: many models
+    encode them differently.
+    """
+
+    @property
+    def description(self) -> ModelDescription:
+        """Known without a call to the model."""
+        ...
+
+    def embed_pictures(self, pictures: Sequence[Picture]) -> list[Vector | RowError]:
+        """One float32 (dim,) L2-normalised vector, or the reason why not, for each picture, in order."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str]) -> list[Vector | RowError]:
+        """Like `embed_pictures`, for texts that are stored."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> list[Vector | RowError]:
+        """Like `embed_pictures`, for texts that are searched with."""
+        ...
+
+    def take_usage(self) -> Usage:
+        """What was used since this was last asked."""
+        ...
