@@ -177,6 +177,7 @@ class RuntimeConfig(Section):
 
     address: Name = "local"
     workers: Annotated[int, Field(ge=0)] = 0
+    worker_cpus: Annotated[float, Field(gt=0)] = 1.0
     block_rows: Count = 256
     slice_rows: Count = 32
 

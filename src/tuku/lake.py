@@ -1,0 +1,218 @@
+"""The lake: runs of Parquet part files, each run committed by one marker.
+
+    <lake>/runs/<run_id>/plan/work-*.parquet    what the run has to do
+    <lake>/runs/<run_id>/parts/part-*.parquet   one row per image that succeeded
+    <lake>/runs/<run_id>/errors/part-*.parquet  one row per image that did not
+    <lake>/runs/<run_id>/_COMMITTED             from here on readers see the run
+
+Run ids sort by time. The current view of the lake is, for every image_id, its row in the newest committed run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tuku.errors import StorageError
+from tuku.schemas import DEAD_LETTERS, IMAGES
+from tuku.storage import Storage
+
+_MARKER = "_COMMITTED"
+_MODELS = "models.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder in the lake."""
+
+    storage: Storage
+    run_id: str
+
+    @property
+    def folder(self) -> str:
+        """The run's folder, relative to the lake."""
+        return f"runs/{self.run_id}"
+
+    @property
+    def committed(self) -> bool:
+        """Whether readers see this run."""
+        return self.storage.exists(f"{self.folder}/{_MARKER}")
+
+    def commit(self) -> None:
+        """Make the run visible. Everything else of it must be on disk before."""
+        self.write_json(_MARKER, {"committed_at": _now().isoformat()})
+
+    def parts(self) -> list[str]:
+        """Names of the part files that are whole."""
+        return self.storage.files(f"{self.folder}/parts", ".parquet")
+
+    def errors(self) -> list[str]:
+        """Names of the dead letter files."""
+        return self.storage.files(f"{self.folder}/errors", ".parquet")
+
+    def work(self) -> list[str]:
+        """Names of the work list's files."""
+        return self.storage.files(f"{self.folder}/plan", ".parquet")
+
+    def write_part(self, images: pa.Table) -> None:
+        """Write rows that succeeded (schema `IMAGES`); the same rows written again replace themselves."""
+        self._write_rows("parts", images.cast(IMAGES))
+
+    def write_errors(self, dead_letters: pa.Table) -> None:
+        """Write rows that failed (schema `DEAD_LETTERS`); likewise."""
+        self._write_rows("errors", dead_letters.cast(DEAD_LETTERS))
+
+    def write_work(self, number: int, rows: pa.Table, block_rows: int) -> None:
+        """Write one file of the work list; each of its row groups (`block_rows` rows) becomes one block."""
+        with self.storage.atomic(f"{self.folder}/plan/work-{number:06d}.parquet") as file:
+            pq.write_table(rows, file, row_group_size=block_rows, compression="zstd")
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write one of the run's JSON files."""
+        self.write_text(name, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write one of the run's text files."""
+        self.storage.write(f"{self.folder}/{name}", text.encode())
+
+    def read_text(self, name: str) -> str:
+        """Read one of the run's text files."""
+        return self.storage.read(f"{self.folder}/{name}").decode()
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of this run has been written."""
+        return self.storage.exists(self.folder)
+
+    def _write_rows(self, kind: str, rows: pa.Table) -> None:
+        if rows.num_rows == 0:
+            return
+        with self.storage.atomic(f"{self.folder}/{kind}/part-{_digest(rows)}.parquet") as file:
+            pq.write_table(rows, file, compression="zstd")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Which model fills the vectors (length `dim`), and the first run that it filled."""
+
+    embed_model: str
+    dim: int
+    since_run: str
+
+
+@dataclass(frozen=True)
+class Lake:
+    """All runs under one root."""
+
+    storage: Storage
+
+    @classmethod
+    def at(cls, uri: str) -> Lake:
+        """The lake at a path or URI; nothing is read or written yet."""
+        return cls(Storage.at(uri))
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first, unfinished ones included."""
+        return [Run(self.storage, run_id) for run_id in self.storage.folders("runs")]
+
+    def committed_runs(self) -> list[Run]:
+        """The runs that readers see, oldest first."""
+        return [run for run in self.runs() if run.committed]
+
+    def run(self, run_id: str | None = None) -> Run:
+        """A run by its id; the newest without one.
+
+        Raises:
+            StorageError: there is no such run.
+        """
+        runs = self.runs()
+        found = [run for run in runs if run_id in (None, run.run_id)]
+        if not found:
+            known = ", ".join(run.run_id for run in runs[-5:]) or "none"
+            raise StorageError(
+                f"There is no run {run_id or ''} in the lake {self.storage.root}.".replace("  ", " "),
+                f"The newest runs are: {known}. Check lake.uri.",
+            )
+        return found[-1]
+
+    def begin(self) -> tuple[Run, list[str]]:
+        """A new run, and the ids of interrupted ones whose finished parts it builds on.
+
+        An interrupted run is sealed: its part files are whole, so they are committed as they are, and planning
+        finds their rows done (docs/adr/0005). Nothing is written for the new run yet.
+
+        Raises:
+            StorageError: the lake cannot be written to.
+        """
+        self.storage.prepare()
+        interrupted = [run for run in self.runs() if not run.committed and run.parts()]
+        for run in interrupted:
+            run.commit()
+        return Run(self.storage, new_run_id()), [run.run_id for run in interrupted]
+
+    def stamp(self) -> Stamp | None:
+        """Which model fills the vectors of this lake (models.json); None for a new lake.
+
+        Raises:
+            StorageError: the file is not what tuku writes.
+        """
+        if not self.storage.exists(_MODELS):
+            return None
+        try:
+            values = json.loads(self.storage.read(_MODELS))
+            return Stamp(str(values["embed_model"]), int(values["dim"]), str(values["since_run"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise StorageError(
+                f"{self.storage.path(_MODELS)} is not the vector space stamp that tuku writes.",
+                "Put it back from a backup, or delete it: the next run writes it anew.",
+            ) from error
+
+    def write_stamp(self, stamp: Stamp) -> None:
+        """Record which model fills the vectors from now on."""
+        self.storage.write(_MODELS, (json.dumps(asdict(stamp), indent=2) + "\n").encode())
+
+
+def new_run_id() -> str:
+    """An id that sorts by time, to the microsecond, such as ``20261121T021500123456Z-3f9a``."""
+    return f"{_now():%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(2)}"
+
+
+def read_rows(storage: Storage, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """Stream a part file in tables of bounded size.
+
+    Raises:
+        StorageError: the file is damaged; it names the file.
+    """
+    try:
+        with pq.ParquetFile(storage.path(name)) as file:
+            for batch in file.iter_batches(batch_size=4096, columns=columns):
+                yield pa.Table.from_batches([batch])
+    except (OSError, pa.ArrowException) as error:
+        raise StorageError(
+            f"The lake's file {storage.path(name)} cannot be read: {error}.",
+            "Put it back from a backup, or delete it: the next run makes its rows anew.",
+        ) from error
+
+
+def count_rows(storage: Storage, names: list[str]) -> int:
+    """Rows of these files, from their footers."""
+    return sum(pq.read_metadata(storage.path(name)).num_rows for name in names)
+
+
+def _digest(rows: pa.Table) -> str:
+    digest = hashlib.sha256()
+    for image_id in rows.column("image_id").to_pylist():
+        digest.update(image_id.encode() + b"\0")
+    return digest.hexdigest()[:24]
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,155 @@
+"""Collections: create, check against the configuration, and the notes that tuku keeps in their properties."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuku.errors import ConfigError, VectorSpaceError
+from tuku.milvus.calls import milvus_errors
+from tuku.milvus.fields import ID, collection_schema, scalar_fields, vector_fields
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+    from tuku.config import MilvusConfig
+
+EMBED_MODEL = "tuku.embed_model"
+DIM = "tuku.dim"
+METRIC = "tuku.metric"
+
+REBUILD = "Run `tuku load --strategy rebuild`."
+
+
+def exists(client: MilvusClient, name: str) -> bool:
+    """Whether a collection (not an alias) bears this name."""
+    with milvus_errors("listing collections"):
+        return name in client.list_collections()
+
+
+def properties(client: MilvusClient, name: str) -> dict[str, str]:
+    """The collection's properties, tuku's notes among them."""
+    with milvus_errors(f"describing collection {name}"):
+        return {key: str(value) for key, value in client.describe_collection(name)["properties"].items()}
+
+
+def note(client: MilvusClient, name: str, notes: dict[str, str]) -> None:
+    """Writes properties; keys start with ``tuku.``."""
+    with milvus_errors(f"writing the properties of collection {name}"):
+        client.alter_collection_properties(name, properties=notes)
+
+
+def vector_space(client: MilvusClient, name: str) -> str | None:
+    """The embedding model (``provider/model@revision``) whose vectors the collection holds; None if not tuku's."""
+    return properties(client, name).get(EMBED_MODEL)
+
+
+def count(client: MilvusClient, name: str) -> int:
+    """Rows at this moment, strongly consistent (`num_entities` is an estimate)."""
+    with milvus_errors(f"counting collection {name}"):
+        answer = client.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong")
+    return int(answer[0]["count(*)"])
+
+
+def create(
+    client: MilvusClient,
+    name: str,
+    config: MilvusConfig,
+    dim: int,
+    embed_model: str,
+    notes: dict[str, str] | None = None,
+) -> None:
+    """Creates an empty collection, stamped with its vector space.
+
+    Args:
+        client: an open client.
+        name: of the collection, not of the alias.
+        config: which vectors it has.
+        dim: length of the vectors.
+        embed_model: ``provider/model@revision``.
+        notes: more properties, from the first moment on.
+    """
+    stamp = {EMBED_MODEL: embed_model, DIM: str(dim), METRIC: config.index.metric}
+    with milvus_errors(f"creating collection {name}"):
+        client.create_collection(
+            name,
+            schema=collection_schema(vector_fields(config), dim),
+            properties={**stamp, **(notes or {})},
+            timeout=config.timeout_s,
+        )
+
+
+def drop(client: MilvusClient, name: str) -> None:
+    """Drops a collection; it may be gone already."""
+    with milvus_errors(f"dropping collection {name}"):
+        client.drop_collection(name)
+
+
+def require_vector_space(client: MilvusClient, name: str, embed_model: str) -> None:
+    """Refuses to mix or compare vectors of two models.
+
+    Raises:
+        VectorSpaceError: the collection's vectors come from another model.
+        ConfigError: the collection is not tuku's.
+    """
+    present = vector_space(client, name)
+    if present is None:
+        raise ConfigError(
+            f"The collection {name} was not made by tuku, which will not touch it.",
+            "Set milvus.collection to another name, or drop the collection yourself.",
+        )
+    if present != embed_model:
+        raise VectorSpaceError(
+            f"The collection {name} holds vectors of {present}; the configuration says {embed_model}. "
+            "Vectors of two models cannot be compared.",
+            f"Set embed.model back, or move everything to the new model: {REBUILD}",
+        )
+
+
+def check_schema(client: MilvusClient, name: str, config: MilvusConfig, dim: int) -> None:
+    """Checks that the collection has the fields, vectors and dimensions of the configuration.
+
+    Raises:
+        ConfigError: it has not; the message names the difference and `--strategy rebuild`.
+    """
+    with milvus_errors(f"describing collection {name}"):
+        description = client.describe_collection(name)
+    found = {field["name"]: field for field in description["fields"]}
+    expected = {*scalar_fields(), *vector_fields(config)}
+    differences = [f"lacks {field}" for field in sorted(expected - found.keys())]
+    # A vector field that a row does not fill is refused by Milvus: one too many is as wrong as one too few.
+    differences += [f"has {field}" for field in sorted(found.keys() - expected)]
+    differences += [
+        f"has {field} of length {_dim(found[field])}, not {dim}"
+        for field in vector_fields(config)
+        if field in found and _dim(found[field]) != dim
+    ]
+    if ID in found and not found[ID].get("is_primary"):
+        differences.append("has another primary key")
+    if not description.get("enable_dynamic_field"):
+        differences.append("has no dynamic fields")
+    if differences:
+        raise ConfigError(
+            f"The collection {name} does not fit the configuration: it {', '.join(differences)}.",
+            f"The lake has everything to fill a new one. {REBUILD}",
+        )
+
+
+def ensure_collection(
+    client: MilvusClient, name: str, config: MilvusConfig, dim: int, embed_model: str
+) -> bool:
+    """Creates the collection, or checks that the one there is fits. Returns whether it was created.
+
+    Raises:
+        VectorSpaceError: it holds vectors of another model.
+        ConfigError: it has other fields, or is not tuku's.
+    """
+    if not exists(client, name):
+        create(client, name, config, dim, embed_model)
+        return True
+    require_vector_space(client, name, embed_model)
+    check_schema(client, name, config, dim)
+    return False
+
+
+def _dim(field: dict[str, Any]) -> int:
+    return int(field.get("params", {}).get("dim", 0))

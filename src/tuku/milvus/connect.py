@@ -1,0 +1,158 @@
+"""Opening and closing Milvus: embedded (a path that ends in .db) or a server (a URL)."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuku.config import MilvusConfig
+from tuku.errors import ConfigError, MilvusError
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+CONNECT_TIMEOUT_S = 5.0
+
+# Milvus Lite keeps a file open, and locked, until its server in this process is released: when the last client goes.
+_users: Counter[str] = Counter()
+_users_lock = threading.Lock()
+
+
+def is_local(uri: str) -> bool:
+    """Whether the URI is a path, served by Milvus Lite in this process."""
+    return "://" not in uri and not uri.startswith("unix:")
+
+
+def connect(config: MilvusConfig) -> MilvusClient:
+    """A client, to be given back with `disconnect` (see `connected`).
+
+    Raises:
+        ConfigError: the path does not end in .db, or the package milvus-lite is missing.
+        MilvusError: another process has the file open, or no server answers within 5 s.
+    """
+    return _open_local(config) if is_local(config.uri) else _open_server(config)
+
+
+def disconnect(client: MilvusClient, config: MilvusConfig) -> None:
+    """Closes the client; the last one of a local file lets go of the file."""
+    client.close()
+    if not is_local(config.uri):
+        return
+    from milvus_lite.server_manager import server_manager_instance
+
+    path = _local_path(config.uri)
+    with _users_lock:
+        _users[path] -= 1
+        if _users[path] <= 0:
+            del _users[path]
+            server_manager_instance.release_server(path)
+
+
+@contextmanager
+def connected(config: MilvusConfig) -> Iterator[MilvusClient]:
+    """A client for the length of a `with` block."""
+    client = connect(config)
+    try:
+        yield client
+    finally:
+        disconnect(client, config)
+
+
+def _local_path(uri: str) -> str:
+    return str(Path(uri).expanduser().resolve())
+
+
+def _open_local(config: MilvusConfig) -> MilvusClient:
+    path = _local_path(config.uri)
+    if not path.endswith(".db"):
+        raise ConfigError(
+            f"milvus.uri is {config.uri!r}, a path that does not end in .db.",
+            "Name a local file such as demo/milvus.db, or a server such as http://localhost:19530.",
+        )
+    if importlib.util.find_spec("milvus_lite") is None:
+        raise ConfigError(
+            f"milvus.uri {config.uri!r} is a local file, and that needs the package milvus-lite.",
+            'Install it with: pip install "tuku[local]"',
+        )
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"The folder of milvus.uri {config.uri!r} cannot be created: {error}.") from error
+    with _users_lock:
+        client = _start_lite(path, config)
+        _users[path] += 1
+    return client
+
+
+class _KeptErrors(logging.Handler):
+    """Milvus Lite logs why it could not open a file and raises something else: keeps the reason, prints nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reasons: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1]:
+            self.reasons.append(record.exc_info[1])
+
+
+def _start_lite(path: str, config: MilvusConfig) -> MilvusClient:
+    from milvus_lite.exceptions import DataDirLockedError
+
+    logger = logging.getLogger("milvus_lite.server_manager")
+    kept, propagate = _KeptErrors(), logger.propagate
+    logger.addHandler(kept)
+    logger.propagate = False
+    try:
+        return _client(config, path)
+    except MilvusError as error:
+        reason = kept.reasons[-1] if kept.reasons else None
+        if isinstance(reason, DataDirLockedError):
+            raise MilvusError(
+                f"The local Milvus file {config.uri} is open in another process.",
+                "Milvus Lite serves one process at a time: end the other one (a `tuku serve`, a notebook), "
+                "or set milvus.uri to a Milvus server.",
+            ) from error
+        raise MilvusError(f"The local Milvus file {config.uri} cannot be opened: {reason or error}.") from error
+    finally:
+        logger.removeHandler(kept)
+        logger.propagate = propagate
+
+
+def _open_server(config: MilvusConfig) -> MilvusClient:
+    try:
+        return _client(config, config.uri)
+    except MilvusError as error:
+        raise MilvusError(
+            error.message, "Check milvus.uri, that the server is up, and MILVUS_TOKEN if it asks for one."
+        ) from error
+
+
+def _client(config: MilvusConfig, uri: str) -> MilvusClient:
+    import grpc
+    from pymilvus import MilvusClient
+    from pymilvus.exceptions import MilvusException
+
+    # pymilvus prints a traceback for every refused call; what matters is in the exceptions that tuku raises.
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+    token = config.token.get_secret_value() if config.token else ""
+    try:
+        # A dedicated connection is closed with its client; a shared one would outlive the local file's server.
+        return MilvusClient(
+            uri, token=token, db_name=config.db, timeout=CONNECT_TIMEOUT_S, dedicated=True
+        )
+    except (MilvusException, grpc.RpcError) as error:
+        reason = error.message if isinstance(error, MilvusException) else error.details()
+        message = f"Cannot connect to Milvus at {_without_credentials(uri)}: {reason}."
+        raise MilvusError(message.replace(token, "***") if token else message) from None
+
+
+def _without_credentials(uri: str) -> str:
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri

@@ -1,0 +1,18 @@
+"""Milvus filter expressions, written so that no value can break out of its literal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from tuku.milvus.fields import ID
+
+
+def quoted(text: str) -> str:
+    r"""A string literal: double quotes, with backslash escapes (Milvus Lite and servers read both alike)."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def ids_in(ids: Iterable[str]) -> str:
+    """The filter for these primary keys. Milvus Lite returns a row twice if its key is named twice."""
+    return f"{ID} in [{', '.join(quoted(key) for key in dict.fromkeys(ids))}]"

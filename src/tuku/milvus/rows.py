@@ -1,0 +1,143 @@
+"""Lake rows as Milvus rows: cut to the fields' limits, metadata under names that Milvus can filter by."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tuku.errors import ConfigError, VectorSpaceError
+from tuku.milvus.fields import (
+    ID,
+    KEYWORDS,
+    LAKE_COLUMN,
+    MAX_BYTES,
+    MAX_KEYWORD_BYTES,
+    MAX_KEYWORDS,
+    MAX_METADATA_BYTES,
+    scalar_fields,
+)
+
+logger = logging.getLogger(__name__)
+
+RESERVED = frozenset([*scalar_fields(), "image_embedding", "text_embedding"])
+MAX_INT = 2**63 - 1
+
+
+def milvus_rows(table: pa.Table, vectors: Sequence[str], dim: int) -> list[dict[str, Any]]:
+    """n rows in `schemas.IMAGES` as n rows for pymilvus; vectors stay float32 (dim,) views of the table's memory.
+
+    Raises:
+        ConfigError: an id is longer than 512 bytes, or a configured vector is missing.
+        VectorSpaceError: a vector's length is not `dim`.
+    """
+    columns: dict[str, Sequence[Any]] = {name: _texts(table, name) for name in MAX_BYTES}
+    columns[KEYWORDS] = [_keywords(words) for words in table.column(KEYWORDS).to_pylist()]
+    for name in vectors:
+        columns[name] = list(vector_matrix(table, name, dim))
+    names = list(columns)
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    for row, text in zip(rows, table.column("metadata").to_pylist(), strict=True):
+        if text:
+            row.update(dynamic_fields(json.loads(text)))
+    return rows
+
+
+def vector_matrix(table: pa.Table, name: str, dim: int) -> npt.NDArray[np.float32]:
+    """A vector column as float32 (n, dim), without copying where Arrow allows it."""
+    column = table.column(name).combine_chunks()
+    if column.null_count:
+        raise ConfigError(
+            f"{column.null_count} rows of the lake have no {name}, which milvus.vectors asks for.",
+            "Ingest them again with these milvus.vectors, or take the field out of milvus.vectors.",
+        )
+    if isinstance(column, pa.ChunkedArray):  # what combine_chunks makes of no rows in older pyarrow
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if len(column) and not pc.all(pc.equal(pc.list_value_length(column), dim)).as_py():
+        raise VectorSpaceError(
+            f"The lake holds vectors in {name} whose length is not {dim}.",
+            "They come from another model: run `tuku ingest` again with the present one.",
+        )
+    return np.asarray(column.flatten(), dtype=np.float32).reshape(len(column), dim)
+
+
+def cut(text: str, max_bytes: int) -> str:
+    """The longest beginning of a text that is at most `max_bytes` of UTF-8; never half a character."""
+    if len(text) * 4 <= max_bytes:
+        return text
+    data = text.encode()
+    return text if len(data) <= max_bytes else data[:max_bytes].decode(errors="ignore")
+
+
+def dynamic_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as dynamic fields: nulls left out, values that JSON in Milvus can hold, names that are safe.
+
+    A name that a fixed field bears gets the prefix ``meta_``; characters that no identifier has become ``_``.
+    """
+    fields: dict[str, Any] = {}
+    # Names that can stay come first, so that a made-up one never takes the place of a real one.
+    for name in sorted(metadata, key=lambda name: _safe_name(name) != name):
+        value = _json_value(metadata[name])
+        if value is None:
+            continue
+        safe, number = _safe_name(name), 2
+        while safe in fields:
+            safe, number = f"{_safe_name(name)}_{number}", number + 1
+        fields[safe] = value
+    return _within_limit(fields)
+
+
+def _safe_name(name: str) -> str:
+    safe = re.sub(r"\W", "_", name) or "_"
+    if safe[0].isdigit():
+        safe = f"_{safe}"
+    return f"meta_{safe}" if safe in RESERVED else safe
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and not -MAX_INT <= value <= MAX_INT:
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _json_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json_value(item) for item in value]
+    return value
+
+
+def _within_limit(fields: dict[str, Any]) -> dict[str, Any]:
+    sizes = {name: len(json.dumps({name: value}, ensure_ascii=False).encode()) for name, value in fields.items()}
+    while sum(sizes.values()) > MAX_METADATA_BYTES:
+        largest = max(sizes, key=lambda name: sizes[name])
+        logger.warning("metadata %r (%d bytes) stays in the lake only: too large for Milvus", largest, sizes[largest])
+        del fields[largest], sizes[largest]
+    return fields
+
+
+def _texts(table: pa.Table, field: str) -> list[str]:
+    values = table.column(LAKE_COLUMN.get(field, field)).to_pylist()
+    if field == ID:
+        return [_checked_id(value) for value in values]
+    return [cut(value or "", MAX_BYTES[field]) for value in values]
+
+
+def _checked_id(value: str) -> str:
+    if len(value.encode()) > MAX_BYTES[ID]:
+        raise ConfigError(
+            f"The id {value[:60]!r}… is longer than {MAX_BYTES[ID]} bytes, the most that the collection's key holds.",
+            "Use shorter ids in the manifest, or none: then they are made from the uri.",
+        )
+    return value
+
+
+def _keywords(words: Sequence[str] | None) -> list[str]:
+    return [cut(word, MAX_KEYWORD_BYTES) for word in (words or [])[:MAX_KEYWORDS] if word]

@@ -1,0 +1,178 @@
+"""The main job: plan → pipeline → commit → load → verify → report."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from tuku.config import Config
+from tuku.config_load import dump_config
+from tuku.errors import ConfigError, InterruptedRunError, StoppedError, TooManyFailuresError, TukuError
+from tuku.lake import Lake, Run, Stamp, count_rows
+from tuku.lake_view import LakeView
+from tuku.pipeline import STAGES, Models
+from tuku.progress import Progress
+from tuku.report import ApiUse, LoadSummary, Report, Rows, StageTime, VerifySummary
+from tuku.runtime.blocks import BlockStats
+from tuku.runtime.cluster import cluster
+from tuku.runtime.engine import run_work_list
+from tuku.runtime.interrupt import interruptible
+from tuku.runtime.loading import load_lake, require_passed
+from tuku.runtime.models import describe_models
+from tuku.runtime.planning import Plan, write_plan
+from tuku.runtime.reporting import write_report
+
+
+@dataclass
+class _Record:
+    """What is known of the run so far; whatever stops it, a report can be made."""
+
+    config: Config
+    run: Run
+    resumed: bool
+    plan: Plan = field(default_factory=Plan)
+    stats: BlockStats = field(default_factory=BlockStats)
+    load: LoadSummary | None = None
+    verify: VerifySummary | None = None
+    error: TukuError | None = None
+    started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    _started: float = field(default_factory=time.monotonic)
+
+    def report(self) -> Report:
+        stats, error = self.stats, self.error
+        rows = Rows(
+            manifest=self.plan.manifest,
+            new=self.plan.new,
+            changed=self.plan.changed,
+            unchanged=self.plan.unchanged,
+            duplicates=self.plan.duplicates,
+            ok=stats.ok,
+            failed=sum(stats.errors.values()),
+        )
+        stopped = isinstance(error, (StoppedError, InterruptedRunError))
+        return Report(
+            run_id=self.run.run_id,
+            status="ok" if error is None else "stopped" if stopped else "failed",
+            exit_code=0 if error is None else error.exit_code,
+            config_sha256=self.config.sha256(),
+            started_at=self.started_at,
+            seconds=round(time.monotonic() - self._started, 3),
+            rows=rows,
+            errors=dict(stats.errors.most_common()),
+            api={stage: ApiUse.of(usage) for stage, usage in stats.usage.items() if usage.requests},
+            stages={
+                stage.name: StageTime.of(stats.rows[stage.name], round(stats.seconds[stage.name], 3))
+                for stage in STAGES
+                if stage.name in stats.seconds
+            },
+            load=self.load,
+            verify=self.verify,
+            message=str(error) if error is not None else "",
+            resumed=self.resumed,
+        )
+
+
+def ingest(config: Config, progress: Progress) -> Report:
+    """Bring lake and Milvus up to the manifest.
+
+    Args:
+        config: the configuration; `manifest.uri` is set.
+        progress: told what is going on.
+
+    Returns:
+        The report, also of a run that failed or was stopped (`exit_code`, `message`). It is in the lake too.
+
+    Raises:
+        ConfigError: nothing was begun: a wrong configuration, an unreadable manifest, an unwritable lake.
+    """
+    models = describe_models(config)
+    manifest_uri = _manifest_uri(config)
+    lake = Lake.at(config.lake.uri)
+    run, interrupted = lake.begin()
+    record = _Record(config, run, resumed=bool(interrupted))
+    try:
+        with interruptible():
+            _work(record, lake, manifest_uri, models, progress)
+    except TukuError as error:
+        if isinstance(error, ConfigError) and not run.begun:
+            raise
+        record.error = error
+    except Exception as error:  # noqa: BLE001  the run's report must say so, whatever it was
+        record.error = _unexpected(run, error)
+    finally:
+        progress.close()
+    return write_report(record.report(), run, lake, config)
+
+
+def _work(record: _Record, lake: Lake, manifest_uri: str, models: Models, progress: Progress) -> None:
+    config, run = record.config, record.run
+    progress.phase("plan", manifest_uri)
+    record.plan = write_plan(config, manifest_uri, models, LakeView.everything(lake), run, progress)
+    run.write_text("config.yaml", dump_config(config))
+    run.write_json("plan.json", record.plan.to_dict())
+    _stamp(lake, run, models)
+    if record.plan.work:
+        _pipeline(record, models, progress)
+    run.commit()
+    record.load, record.verify = load_lake(config, lake, run.run_id, progress)
+    require_passed(record.verify)
+    failed, manifest = sum(record.stats.errors.values()), record.plan.manifest
+    if manifest and failed / manifest > config.limits.max_failed_fraction:
+        raise TooManyFailuresError(
+            f"{failed} of {manifest} rows failed, more than limits.max_failed_fraction"
+            f" ({config.limits.max_failed_fraction:g}) allows. The others are kept and searchable.",
+            "The report lists the reasons; rows that failed are tried again when the same command is run again.",
+        )
+
+
+def _pipeline(record: _Record, models: Models, progress: Progress) -> None:
+    progress.phase("start", "Ray")
+    with cluster(record.config.runtime) as workers:
+        progress.phase("pipeline", f"{workers} workers")
+        progress.start(record.plan.work)
+        for stats in run_work_list(record.config, models, record.run, workers):
+            record.stats.add(stats)
+            for stage in STAGES:
+                progress.advance(stage.name, stats.rows[stage.name], stats.failed[stage.name])
+    run = record.run
+    on_disk = count_rows(run.storage, run.parts()), count_rows(run.storage, run.errors())
+    counted = record.stats.ok, sum(record.stats.errors.values())
+    if on_disk != counted or sum(counted) != record.plan.work:
+        raise TukuError(
+            f"The rows do not add up: {record.plan.work} planned, {counted} counted (ok, failed), {on_disk} on disk.",
+            "This is a bug in tuku. The run is not committed; please report it with the run's folder.",
+        )
+
+
+def _stamp(lake: Lake, run: Run, models: Models) -> None:
+    embedder, stamp = models.embedder, lake.stamp()
+    if stamp is None or stamp.embed_model != embedder.name:
+        lake.write_stamp(Stamp(embedder.name, embedder.dim or 0, run.run_id))
+
+
+def _manifest_uri(config: Config) -> str:
+    uri = config.manifest.uri
+    if not uri:
+        raise ConfigError("No manifest was named.", "Give it as the argument, or set manifest.uri.")
+    if config.manifest.mode == "snapshot":
+        raise ConfigError(
+            "manifest.mode = snapshot is not available yet: nothing would be deleted.",
+            "Use manifest.mode = append.",
+        )
+    return uri if "://" in uri else str(Path(uri).expanduser().absolute())
+
+
+def _unexpected(run: Run, error: Exception) -> TukuError:
+    details = "".join(traceback.format_exception(error))
+    where = ""
+    if run.begun:
+        run.write_text("traceback.txt", details)
+        where = f" Details: {run.storage.path(run.folder)}/traceback.txt."
+    first_line = (str(error).strip().splitlines() or [""])[0][:300]
+    return TukuError(
+        f"Unexpected {type(error).__name__}: {first_line}.{where}",
+        "What was finished is kept: running the same command again goes on from there.",
+    )

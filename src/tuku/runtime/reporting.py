@@ -1,0 +1,89 @@
+"""report.json and report.html, with a gallery of what was ingested and examples of what failed."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from tuku.config import Config
+from tuku.errors import RowError, TukuError
+from tuku.lake import Lake, Run, read_rows
+from tuku.lake_view import LakeView
+from tuku.report import Report
+from tuku.report_html import ErrorExample, Tile, render_report
+
+_log = logging.getLogger(__name__)
+_THUMBNAIL_PX = 256
+_GALLERY_COLUMNS = ["image_id", "uri", "caption", "keywords"]
+
+
+def write_report(report: Report, run: Run, lake: Lake, config: Config) -> Report:
+    """Write both files into the run's folder.
+
+    Returns:
+        The report, with the paths of what was written. A report that cannot be written is a warning: the disk may
+        be what is full.
+    """
+    folder = run.storage.path(run.folder)
+    paths = {
+        "lake": str(lake.storage.root),
+        "report": str(folder / "report.html"),
+        "report_json": str(folder / "report.json"),
+    }
+    complete = report.model_copy(update={"paths": paths})
+    try:
+        run.write_text("report.json", complete.to_json())
+        run.write_text("report.html", render_report(complete, _gallery(run, lake, config), _examples(run, config)))
+    except TukuError as error:
+        _log.warning("The report could not be written: %s", error)
+        return report
+    return complete
+
+
+def _gallery(run: Run, lake: Lake, config: Config) -> list[Tile]:
+    """Pictures of this run; of the whole lake when the run changed nothing."""
+    from tuku.fetching import GuardedFetcher
+    from tuku.imaging import thumbnail
+
+    rows = list(_first_rows(run, lake, config.report.gallery))
+    with GuardedFetcher(config.fetch) as fetcher:
+        files = fetcher.fetch([row["uri"] for row in rows])
+    tiles = []
+    for row, file in zip(rows, files, strict=True):
+        if isinstance(file, RowError):
+            continue
+        try:
+            jpeg = thumbnail(file.content, _THUMBNAIL_PX, max_pixels=config.decode.max_pixels)
+        except RowError:
+            continue
+        tiles.append(Tile(jpeg, row["caption"], row["keywords"], row["uri"], row["image_id"]))
+    return tiles
+
+
+def _first_rows(run: Run, lake: Lake, limit: int) -> Iterator[dict[str, object]]:
+    def tables() -> Iterator[pa.Table]:
+        if run.parts():
+            for name in run.parts():
+                yield from read_rows(run.storage, name, _GALLERY_COLUMNS)
+        else:
+            yield from LakeView.everything(lake).batches(_GALLERY_COLUMNS)
+
+    for table in tables():
+        for row in table.slice(0, limit).to_pylist():
+            yield row
+            limit -= 1
+        if limit <= 0:
+            return
+
+
+def _examples(run: Run, config: Config) -> dict[str, list[ErrorExample]]:
+    examples: dict[str, list[ErrorExample]] = defaultdict(list)
+    for name in run.errors():
+        for table in read_rows(run.storage, name, ["uri", "code", "message", "row_number"]):
+            for row in table.to_pylist():
+                if len(examples[row["code"]]) < config.report.examples:
+                    examples[row["code"]].append(ErrorExample(row["uri"], row["message"], row["row_number"]))
+    return examples

@@ -1,0 +1,1 @@
+"""Search: encode the query, retrieve, fuse, rerank, show."""

@@ -1,0 +1,126 @@
+"""Search: encode the query, retrieve its neighbours, give back results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tuku.config import Config
+from tuku.errors import ConfigError, RowError
+from tuku.imaging import decode
+from tuku.protocols import Embedder, Picture, Vector
+from tuku.search.results import Query, Result, SearchAnswer
+from tuku.stages.fetch import Fetcher
+
+
+class Retrieved(Protocol):
+    """One neighbour as the vector database gives it back."""
+
+    @property
+    def id(self) -> str:
+        """The image_id."""
+        ...
+
+    @property
+    def score(self) -> float:
+        """Higher is better, whatever the metric."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """``origin``, ``image_description``, ``keywords``, and the metadata."""
+        ...
+
+
+class Retriever(Protocol):
+    """The vector database, as far as searching goes."""
+
+    def nearest(self, field: str, vector: Vector, limit: int) -> list[Retrieved]:
+        """The `limit` nearest neighbours of a float32 (dim,) vector in a vector field, best first."""
+        ...
+
+    def metadata(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The manifest's own columns among a neighbour's fields."""
+        ...
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """Answers queries over one collection."""
+
+    config: Config
+    embedder: Embedder
+    fetcher: Fetcher
+    retriever: Retriever
+
+    def search(self, query: Query) -> SearchAnswer:
+        """The images nearest to a text or a picture.
+
+        Raises:
+            ConfigError: neither or both were given, or a vector field that the collection does not have.
+            RowError: the query's picture cannot be fetched or decoded, or the model refused the query.
+        """
+        self._check(query)
+        watch = _Stopwatch()
+        with watch.phase("encode"):
+            vector = self._encode(query)
+        with watch.phase("retrieve"):
+            vector_field = f"{query.target}_embedding"
+            neighbours = self.retriever.nearest(vector_field, vector, query.limit)
+        results = tuple(self._result(neighbour, vector_field) for neighbour in neighbours)
+        return SearchAnswer(query, results, timings_ms=watch.timings_ms)
+
+    def _check(self, query: Query) -> None:
+        if (query.text is None) == (query.image is None):
+            raise ConfigError("A search needs a text or a picture, one of the two.", "Give TEXT, or --image PATH|URL.")
+        vectors = self.config.milvus.vectors
+        if query.target not in vectors:
+            raise ConfigError(
+                f"The collection has no {query.target}_embedding (milvus.vectors is [{', '.join(vectors)}]).",
+                f"Search --in {vectors[0]}.",
+            )
+
+    def _encode(self, query: Query) -> Vector:
+        if query.text is not None:
+            vector = self.embedder.embed_queries([query.text])[0]
+        else:
+            vector = self.embedder.embed_pictures([self._picture(query.image or "")])[0]
+        if isinstance(vector, RowError):
+            raise vector
+        return vector
+
+    def _picture(self, uri: str) -> Picture:
+        file = self.fetcher.fetch([uri])[0]
+        if isinstance(file, RowError):
+            raise file
+        size = self.embedder.description.picture_size
+        decoded = decode(
+            file.content, max_pixels=self.config.decode.max_pixels, sizes=[] if size is None else [size]
+        )
+        return Picture(decoded.pixels, content_sha256=f"query:{uri}")
+
+    def _result(self, neighbour: Retrieved, vector_field: str) -> Result:
+        fields = neighbour.fields
+        return Result(
+            id=neighbour.id,
+            score=neighbour.score,
+            scores={vector_field: neighbour.score},
+            uri=fields.get("origin", ""),
+            caption=fields.get("image_description", ""),
+            keywords=tuple(fields.get("keywords") or ()),
+            metadata=self.retriever.metadata(fields),
+        )
+
+
+@dataclass
+class _Stopwatch:
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.timings_ms[name] = round((time.perf_counter() - started) * 1000, 3)

@@ -1,0 +1,157 @@
+"""Where a manifest lies and in which format: everything that can be known before its first row is read."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import gzip
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import unquote, urlsplit
+
+from tuku.config import ManifestConfig
+from tuku.errors import ManifestError
+
+Opener = Callable[[str], BinaryIO]
+"""Opens a remote URI for reading from the start to the end; it need not be seekable."""
+
+_FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_ENDINGS = ".csv, .tsv, .jsonl, .ndjson (each also with .gz), .parquet, a folder, or a glob such as 'photos/**/*.jpg'"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+
+
+@dataclass(frozen=True)
+class ManifestSource:
+    """A manifest that was found.
+
+    Attributes:
+        uri: absolute path, or remote URI without credentials and query; may be logged and stored.
+        address: what is opened: the same path, or the remote URI with all its secrets.
+        format: csv, tsv, jsonl, parquet or folder.
+        remote: whether its rows come from elsewhere, so that they cannot name files of this machine.
+        encoding: of a text format.
+        opener: opens `address` where it is remote.
+    """
+
+    uri: str
+    address: str
+    format: str
+    remote: bool
+    encoding: str
+    opener: Opener | None = None
+
+    def open(self) -> BinaryIO:
+        """The manifest's bytes, decompressed; the caller closes it.
+
+        Raises:
+            ManifestError: it cannot be opened.
+        """
+        try:
+            raw: BinaryIO = self.opener(self.address) if self.opener else Path(self.address).open("rb")
+        except OSError as error:
+            raise self.unreadable(error) from error
+        if self.uri.lower().endswith(".gz"):
+            return cast("BinaryIO", _GzipStream(raw))
+        return raw
+
+    def unreadable(self, error: OSError) -> ManifestError:
+        """The job's error for a file or folder that the system would not open."""
+        if isinstance(error, PermissionError):
+            return ManifestError(f"No permission to read the manifest {self.uri}.", "Check its access rights.")
+        reason = error.strerror or type(error).__name__
+        return ManifestError(f"Cannot read the manifest {self.uri}: {reason}.", "Check the path and try again.")
+
+
+class _GzipStream(gzip.GzipFile):
+    """Decompresses a stream and closes it too, which GzipFile leaves to others."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        super().__init__(fileobj=raw, mode="rb")
+        self._raw = raw
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._raw.close()
+
+
+def locate(config: ManifestConfig, uri: str, opener: Opener | None = None) -> ManifestSource:
+    """The manifest behind a path, a glob or a URI.
+
+    Raises:
+        ManifestError: it does not exist, or its format cannot be told.
+    """
+    scheme = _SCHEME.match(uri)
+    if scheme and scheme[1].lower() != "file":
+        return _remote(config, uri, opener)
+    path = unquote(re.sub(r"^file:(//(localhost(?=/))?)?", "", uri, flags=re.IGNORECASE)) if scheme else uri
+    return _local(config, os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111  # pathlib keeps '..'
+
+
+def _remote(config: ManifestConfig, uri: str, opener: Opener | None) -> ManifestSource:
+    parts = urlsplit(uri)
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    if opener is None:
+        raise ManifestError(
+            f"The manifest {shown} is remote, and nothing here opens '{parts.scheme}://'.",
+            "Download it and pass its path.",
+        )
+    form = _format(config, shown)
+    if form == "folder":
+        raise ManifestError(
+            f"The manifest {shown} cannot be listed as a folder.", "Pass a local folder, or a list of its files."
+        )
+    return ManifestSource(shown, uri, form, remote=True, encoding=config.encoding, opener=opener)
+
+
+def _local(config: ManifestConfig, path: str) -> ManifestSource:
+    directory = os.path.isdir(path)  # noqa: PTH112  # a path here is text: it is compared, stored and shown
+    if not os.path.lexists(path) and glob.has_magic(path):
+        directory = True
+    elif not os.path.exists(path):  # noqa: PTH110  # as above
+        raise _missing(path)
+    if directory and config.format not in {"auto", "folder"}:
+        raise ManifestError(
+            f"The manifest {path} is a folder, but manifest.format is {config.format}.",
+            "Pass a file, or `--set manifest.format=folder`.",
+        )
+    if not directory and config.format == "folder":
+        raise ManifestError(
+            f"The manifest {path} is not a folder, but manifest.format is folder.",
+            "Pass a folder, or `--set manifest.format=auto`.",
+        )
+    form = "folder" if directory else _format(config, path)
+    return ManifestSource(path, path, form, remote=False, encoding=config.encoding)
+
+
+def _format(config: ManifestConfig, path: str) -> str:
+    if config.format != "auto":
+        return config.format
+    stem, ending = os.path.splitext(path.lower())  # noqa: PTH122  # also for URIs
+    if ending == ".gz":
+        stem, ending = os.path.splitext(stem)  # noqa: PTH122  # as above
+        if _FORMATS.get(ending) == "parquet":
+            ending = ".parquet.gz"
+    if ending not in _FORMATS:
+        raise ManifestError(
+            f"The format of the manifest {path} cannot be told from its ending.",
+            f"Known are {_ENDINGS}. Or say it: `--set manifest.format=csv`.",
+        )
+    return _FORMATS[ending]
+
+
+def _missing(path: str) -> ManifestError:
+    folder = Path(path).parent
+    try:
+        near = difflib.get_close_matches(Path(path).name, sorted(os.listdir(folder)), n=3)
+    except PermissionError:
+        return ManifestError(f"No permission to look for the manifest {path}.", "Check its access rights.")
+    except OSError:
+        return ManifestError(f"There is no manifest {path}: its folder does not exist.", "Check the path.")
+    remedy = f"Did you mean {' or '.join(near)}?" if near else "Check the path."
+    return ManifestError(f"There is no manifest {path}.", remedy)
