@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -93,7 +93,7 @@ def verify(profile: Path | None, overrides: Sequence[str], as_json: bool) -> int
 def search(
     text: str | None,
     image: str | None,
-    target: str,
+    target: Literal["image", "text"],
     limit: int,
     grid: Path | None,
     profile: Path | None,
@@ -102,8 +102,10 @@ def search(
 ) -> int:
     """Find images by TEXT or by a picture, in the pictures or in their captions."""
     from tuku.runtime.searching import search as run_search
+    from tuku.search.results import Query
 
-    answer = run_search(_load(profile, overrides), text, image, target, limit, grid)
+    query = Query(text=text, image=image, target=target, limit=limit)
+    answer = run_search(_load(profile, overrides), query, grid)
     if as_json:
         _print_json(answer.to_dict())
         return 0

@@ -10,12 +10,12 @@ Run ids sort by time. The current view of the lake is, for every image_id, its r
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +27,8 @@ from tuku.storage import Storage
 
 _MARKER = "_COMMITTED"
 _MODELS = "models.json"
+_TIME = "%Y%m%dT%H%M%S%fZ"
+_RUN_ID = re.compile(r"(\d{8}T\d{12}Z)-[0-9a-f]{4}$")
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,23 @@ class Run:
         """Names of the work list's files."""
         return self.storage.files(f"{self.folder}/plan", ".parquet")
 
-    def write_part(self, images: pa.Table) -> None:
-        """Write rows that succeeded (schema `IMAGES`); the same rows written again replace themselves."""
-        self._write_rows("parts", images.cast(IMAGES))
+    def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table) -> None:
+        """Make a block's rows durable, in the place of whatever the same block left before.
 
-    def write_errors(self, dead_letters: pa.Table) -> None:
-        """Write rows that failed (schema `DEAD_LETTERS`); likewise."""
-        self._write_rows("errors", dead_letters.cast(DEAD_LETTERS))
+        A block that is worked again (its worker was lost) may end otherwise, so its files bear the block's name
+        and not that of the rows in them: no row ends in two files.
+
+        Args:
+            name: the same for the same block, different for any other of the run.
+            images: the rows that succeeded, schema `IMAGES`.
+            dead_letters: the others, schema `DEAD_LETTERS`.
+
+        Raises:
+            StoppedError: the disk is full.
+            StorageError: the lake cannot be written to.
+        """
+        self._write_rows(f"{self.folder}/parts/part-{name}.parquet", images.cast(IMAGES))
+        self._write_rows(f"{self.folder}/errors/part-{name}.parquet", dead_letters.cast(DEAD_LETTERS))
 
     def write_work(self, number: int, rows: pa.Table, block_rows: int) -> None:
         """Write one file of the work list; each of its row groups (`block_rows` rows) becomes one block."""
@@ -92,10 +104,11 @@ class Run:
         """Whether anything of this run has been written."""
         return self.storage.exists(self.folder)
 
-    def _write_rows(self, kind: str, rows: pa.Table) -> None:
+    def _write_rows(self, name: str, rows: pa.Table) -> None:
         if rows.num_rows == 0:
+            self.storage.remove(name)
             return
-        with self.storage.atomic(f"{self.folder}/{kind}/part-{_digest(rows)}.parquet") as file:
+        with self.storage.atomic(name) as file:
             pq.write_table(rows, file, compression="zstd")
 
 
@@ -153,10 +166,12 @@ class Lake:
             StorageError: the lake cannot be written to.
         """
         self.storage.prepare()
-        interrupted = [run for run in self.runs() if not run.committed and run.parts()]
+        runs = self.runs()
+        interrupted = [run for run in runs if not run.committed and run.parts()]
         for run in interrupted:
             run.commit()
-        return Run(self.storage, new_run_id()), [run.run_id for run in interrupted]
+        newest = runs[-1].run_id if runs else ""
+        return Run(self.storage, new_run_id(after=newest)), [run.run_id for run in interrupted]
 
     def stamp(self) -> Stamp | None:
         """Which model fills the vectors of this lake (models.json); None for a new lake.
@@ -180,9 +195,17 @@ class Lake:
         self.storage.write(_MODELS, (json.dumps(asdict(stamp), indent=2) + "\n").encode())
 
 
-def new_run_id() -> str:
-    """An id that sorts by time, to the microsecond, such as ``20261121T021500123456Z-3f9a``."""
-    return f"{_now():%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(2)}"
+def new_run_id(after: str = "") -> str:
+    """An id that sorts by time, to the microsecond, such as ``20261121T021500123456Z-3f9a``.
+
+    Args:
+        after: an id that the new one must sort after, even where this machine's clock is behind the one that gave
+            it: the newest run decides what readers see.
+    """
+    time = _now()
+    if found := _RUN_ID.match(after):
+        time = max(time, datetime.strptime(f"{found[1]}+0000", f"{_TIME}%z") + timedelta(microseconds=1))
+    return f"{time.strftime(_TIME)}-{secrets.token_hex(2)}"
 
 
 def read_rows(storage: Storage, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -196,22 +219,29 @@ def read_rows(storage: Storage, name: str, columns: list[str] | None = None) -> 
             for batch in file.iter_batches(batch_size=4096, columns=columns):
                 yield pa.Table.from_batches([batch])
     except (OSError, pa.ArrowException) as error:
-        raise StorageError(
-            f"The lake's file {storage.path(name)} cannot be read: {error}.",
-            "Put it back from a backup, or delete it: the next run makes its rows anew.",
-        ) from error
+        raise _damaged(storage, name, error) from error
 
 
 def count_rows(storage: Storage, names: list[str]) -> int:
-    """Rows of these files, from their footers."""
-    return sum(pq.read_metadata(storage.path(name)).num_rows for name in names)
+    """Rows of these files, from their footers.
+
+    Raises:
+        StorageError: a file is damaged; it names the file.
+    """
+    rows = 0
+    for name in names:
+        try:
+            rows += pq.read_metadata(storage.path(name)).num_rows
+        except (OSError, pa.ArrowException) as error:
+            raise _damaged(storage, name, error) from error
+    return rows
 
 
-def _digest(rows: pa.Table) -> str:
-    digest = hashlib.sha256()
-    for image_id in rows.column("image_id").to_pylist():
-        digest.update(image_id.encode() + b"\0")
-    return digest.hexdigest()[:24]
+def _damaged(storage: Storage, name: str, error: Exception) -> StorageError:
+    return StorageError(
+        f"The lake's file {storage.path(name)} cannot be read: {error}.",
+        "Put it back from a backup, or delete it: the next run makes its rows anew.",
+    )
 
 
 def _now() -> datetime:

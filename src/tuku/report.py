@@ -1,18 +1,27 @@
-"""What a run did, as a value: report.json, `ingest --json`, `tuku report` and report.html all come from it."""
+"""What a run did, as a value: report.json, `ingest --json`, `tuku report` and report.html come from it."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import timezone
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from tuku.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import RenderableType
 
     from tuku.protocols import Usage
@@ -34,11 +43,11 @@ def _plain(value: Any) -> Any:
 
 Text = Annotated[str, BeforeValidator(_encodable)]
 Value = Annotated[bool | int | float | str | None, BeforeValidator(_plain)]
-UtcTime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(timezone.utc))]
+UtcTime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(timezone.utc))]
 
 
 class Part(BaseModel):
-    """A part of the report. Keys of a later version are ignored, so that old runs and new ones can be shown."""
+    """A part of the report. Keys of a later version are ignored: old runs and new ones can be shown."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -90,6 +99,7 @@ class LoadSummary(Part):
     """What was written to Milvus."""
 
     strategy: Text
+    reason: Text = ""
     collection: Text
     alias: Text | None = None
     inserted: Count = 0

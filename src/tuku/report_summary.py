@@ -1,113 +1,180 @@
-"""The report on a terminal. Without colours and frames it is the same text, so a log keeps it too."""
+"""The report on a terminal. Without colours it is the same text, so a log can keep it too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from tuku import units
-from tuku.report import Report
 from tuku.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console, ConsoleOptions, RenderableType
+
+    from tuku.report import ApiUse, LoadSummary, Report, Rows, StageTime, VerifySummary
 
 _HEADLINES = {"ok": ("done", "green"), "failed": ("failed", "red"), "stopped": ("stopped", "yellow")}
 _BAR_CELLS = 24
 
 
 @dataclass(frozen=True)
+class _Marks:
+    good: str = "✓"
+    bad: str = "✗"
+    bar: str = "━"
+    dot: str = "·"
+
+
+_ASCII = _Marks(good="ok", bad="FAILED", bar="=", dot="-")
+
+
+@dataclass(frozen=True)
 class Summary:
-    """Renders a report: headline, counts, stages, errors, load, proof, files."""
+    """Renders a report: headline, counts, stages, failures, services, load, proof, files."""
 
     report: Report
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        """What rich calls to draw it."""
-        marks = ("ok", "FAILED", "#") if options.ascii_only else ("✓", "✗", "━")
-        yield Text()
-        yield self._headline(marks[0], marks[1])
-        if self.report.message:
-            yield Padding(Text(printable(self.report.message), style="yellow"), (1, 0, 0, 2))
-        yield from _section("Rows", self._rows())
-        if self.report.stages:
-            yield from _section("Stages", self._stages(marks[2]))
-        if self.report.errors:
-            yield from _section("Failed rows", self._errors())
-        if self.report.api:
-            yield from _section("Services", self._services())
-        if self.report.load:
-            yield from _section("Load", self._load())
-        if self.report.verify:
-            yield from _section("Proof", self._proof(*marks[:2]))
-        if self.report.paths:
-            yield from _section("Files", self._files())
-
-    def _headline(self, good: str, bad: str) -> Text:
+        """Called by rich to draw it."""
+        marks = _ASCII if options.ascii_only else _Marks()
         report = self.report
-        word, colour = _HEADLINES[report.status]
-        parts = [units.plural(report.rows.ok, "image") + " done"]
-        if report.rows.ok + report.rows.failed == 0 and report.status == "ok":
-            parts = ["nothing to do: the lake is up to date"]
-        if report.rows.failed:
-            parts.append(f"{report.rows.failed:,} failed")
-        parts.append(units.duration(report.seconds))
-        if report.rows.ok:
-            parts.append(units.rate(report.rows_per_s()))
-        line = Text()
-        line.append(f"{good if report.status == 'ok' else bad} {word}", style=f"bold {colour}")
-        line.append(f"  {' · '.join(parts)}", style="bold")
-        line.append(f"   run {printable(report.run_id)}{' (resumed)' if report.resumed else ''}", style="dim")
-        return line
+        yield Text()
+        yield _headline(report, marks)
+        if report.message:
+            yield Padding(Text(printable(report.message), style="yellow"), (1, 0, 0, 2), expand=False)
+        yield from _section("Rows", _rows(report.rows, report.unaccounted()))
+        if report.stages:
+            yield from _section("Stages", _stages(report.stages, marks))
+        if report.errors:
+            yield from _section("Failed rows", _errors(report.errors))
+        if report.api:
+            yield from _section("Services", _services(report.api))
+        if report.load:
+            yield from _section("Load", _load(report.load))
+        if report.verify:
+            yield from _section("Proof", _proof(report.verify, marks))
+        if report.paths:
+            yield from _section("Files", _files(report.paths))
+        yield Text()
 
-    def _rows(self) -> RenderableType:
-        rows = self.report.rows
-        table = _table(*(f">{name}" for name in type(rows).model_fields))
-        table.add_row(*(_count(name, number) for name, number in rows))
-        if not self.report.unaccounted():
-            return table
-        table.add_column("unaccounted for", justify="right")
-        table.columns[-1]._cells.append(Text(f"{self.report.unaccounted():,}", style="bold red"))
-        return table
 
-    def _stages(self, bar: str) -> Table:
-        table = _table("stage", ">rows", ">time", ">rate", "")
-        longest = max(stage.seconds for stage in self.report.stages.values()) or 1.0
-        for name, stage in self.report.stages.items():
-            cells = round(_BAR_CELLS * stage.seconds / longest)
-            table.add_row(
-                printable(name),
-                f"{stage.rows:,}",
-                units.duration(stage.seconds),
-                units.rate(stage.rows_per_s),
-                Text(bar * cells, style="cyan"),
-            )
-        return table
+def headline(report: Report) -> list[str]:
+    """What became of the run, in a few short phrases; the first is the one to remember."""
+    rows = report.rows
+    if report.status == "ok" and rows.ok + rows.failed == 0:
+        changes = units.plural(rows.deleted, "image") + " deleted" if rows.deleted else "nothing changed"
+        return [changes, f"{rows.unchanged:,} unchanged", units.duration(report.seconds)]
+    parts = [units.plural(rows.ok, "image") + " ingested"]
+    if rows.failed:
+        parts.append(f"{rows.failed:,} failed")
+    parts.append(units.duration(report.seconds))
+    if rows.ok:
+        parts.append(units.rate(report.rows_per_s()))
+    return parts
 
-    def _errors(self) -> Table:
-        table = _table("code", ">rows")
-        for code, number in sorted(self.report.errors.items(), key=lambda item: (-item[1], item[0])):
-            table.add_row(Text(printable(code), style="red"), f"{number:,}")
-        return table
 
-    def _services(self) -> Table:
-        table = _table("stage", ">requests", ">retries", ">throttled", ">tokens in", ">tokens out", ">cost")
-        for name, use in self.report.api.items():
-            numbers = (use.requests, use.retries, use.throttled, use.input_tokens, use.output_tokens)
-            table.add_row(
-                printable(name), *(f"{number:,}" for number in numbers), units.money(use.cost, use.currency)
-            )
-        return table
+def _headline(report: Report, marks: _Marks) -> Text:
+    word, colour = _HEADLINES[report.status]
+    mark = marks.good if report.status == "ok" else marks.bad
+    resumed = ", resumed" if report.resumed else ""
+    return Text.assemble(
+        (word if word == mark.lower() else f"{mark} {word}", f"bold {colour}"),
+        ("  " + f" {marks.dot} ".join(headline(report)), "bold"),
+        (f"  (run {printable(report.run_id)}{resumed})", "dim"),
+    )
 
-    def _load(self) -> Text:
-        load = self.report.load
-        assert load is not None
-        return Text()
 
-    def _proof(self, good: str, bad: str) -> Table:
-        return Table()
+def _section(title: str, body: RenderableType) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text(title, style="bold")
+    yield Padding(body, (0, 0, 0, 2), expand=False)
 
-    def _files(self) -> Table:
-        return Table()
+
+def _table(*names: str) -> Table:
+    """Columns by name; one that starts with ``>`` holds numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in names:
+        number = name.startswith(">")
+        table.add_column(
+            name.lstrip(">"), justify="right" if number else "left", no_wrap=number, overflow="fold"
+        )
+    return table
+
+
+def _rows(rows: Rows, unaccounted: int) -> Table:
+    counts = rows.model_dump() | ({"unaccounted for": unaccounted} if unaccounted else {})
+    colours = {"ok": "green", "failed": "red", "unaccounted for": "bold red"}
+    table = _table(*(f">{name}" for name in counts))
+    table.add_row(
+        *(
+            Text(f"{number:,}", style=colours.get(name, "") if number else "dim")
+            for name, number in counts.items()
+        )
+    )
+    return table
+
+
+def _stages(stages: Mapping[str, StageTime], marks: _Marks) -> Table:
+    table = _table("stage", ">rows", ">time", ">rate", "")
+    longest = max(stage.seconds for stage in stages.values()) or 1.0
+    for name, stage in stages.items():
+        bar = marks.bar * round(_BAR_CELLS * stage.seconds / longest)
+        numbers = (f"{stage.rows:,}", units.duration(stage.seconds), units.rate(stage.rows_per_s))
+        table.add_row(Text(printable(name)), *numbers, Text(bar, style="cyan"))
+    return table
+
+
+def _errors(errors: Mapping[str, int]) -> Table:
+    table = _table("code", ">rows")
+    for code, number in sorted(errors.items(), key=lambda item: (-item[1], item[0])):
+        table.add_row(Text(printable(code), style="red"), f"{number:,}")
+    return table
+
+
+def _services(api: Mapping[str, ApiUse]) -> Table:
+    table = _table("stage", ">requests", ">retries", ">throttled", ">tokens in", ">tokens out", ">cost")
+    for name, use in api.items():
+        counts = (use.requests, use.retries, use.throttled, use.input_tokens, use.output_tokens)
+        table.add_row(
+            Text(printable(name)),
+            *(f"{number:,}" for number in counts),
+            Text(units.money(use.cost, printable(use.currency))),
+        )
+    return table
+
+
+def _load(load: LoadSummary) -> Table:
+    table = _table("collection", "alias", "strategy", ">inserted", ">deleted", ">files", ">time")
+    texts = (load.collection, load.alias or "none", load.strategy)
+    numbers = (load.inserted, load.deleted, load.files)
+    table.add_row(
+        *(Text(printable(text)) for text in texts),
+        *(f"{number:,}" for number in numbers),
+        units.duration(load.seconds),
+    )
+    return table
+
+
+def _proof(verify: VerifySummary, marks: _Marks) -> Table:
+    table = _table("", "check", ">expected", ">actual")
+    for check in verify.checks:
+        mark = Text(marks.good, style="green") if check.passed else Text(marks.bad, style="bold red")
+        values = (printable(units.value(value)) for value in (check.expected, check.actual))
+        table.add_row(mark, Text(printable(check.name)), *(Text(value) for value in values))
+    return table
+
+
+def _files(paths: Mapping[str, str]) -> Table:
+    table = _table("", "")
+    table.show_header = False
+    for name, path in paths.items():
+        table.add_row(
+            Text(printable(name), style="dim"), Text(printable(path), style="cyan", overflow="fold")
+        )
+    return table

@@ -60,8 +60,10 @@ class Storage:
         probe = f"{_TEMPORARY}{uuid.uuid4().hex}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            self.path(probe).write_bytes(b"tuku")
-            self.path(probe).unlink()
+            try:
+                self.path(probe).write_bytes(b"tuku")
+            finally:
+                self.path(probe).unlink(missing_ok=True)
         except OSError as error:
             raise _explained(error, self.root) from error
 
@@ -77,16 +79,18 @@ class Storage:
         temporary = target.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
+            try:
+                with temporary.open("wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(target)
+            finally:
+                # Within the outer `try`: on a read-only disk even this fails, and that must be explained too.
+                temporary.unlink(missing_ok=True)
             _sync_folder(target.parent)
         except OSError as error:
             raise _explained(error, self.root) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def write(self, name: str, content: bytes) -> None:
         """Write a whole file atomically."""
@@ -104,9 +108,27 @@ class Storage:
         except OSError as error:
             raise _explained(error, self.path(name)) from error
 
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there.
+
+        Raises:
+            StorageError: it cannot be removed.
+        """
+        try:
+            self.path(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise _explained(error, self.path(name)) from error
+
     def exists(self, name: str) -> bool:
-        """Whether there is a file or a folder of this name."""
-        return self.path(name).exists()
+        """Whether there is a file or a folder of this name.
+
+        Raises:
+            StorageError: a folder on the way cannot be looked into.
+        """
+        try:
+            return self.path(name).exists()
+        except OSError as error:
+            raise _explained(error, self.path(name)) from error
 
     def files(self, folder: str, suffix: str = "") -> list[str]:
         """Names (relative to the root, sorted) of the finished files in a folder; empty if there is none."""
@@ -148,7 +170,7 @@ def _explained(error: OSError, where: Path) -> StoppedError | StorageError:
             f"The disk is full: {where} cannot take another file.",
             "What was finished before is whole. Free some space and run the same command again: it goes on from there.",
         )
-    reason = (error.strerror or type(error).__name__).lower()
+    reason = (error.strerror or str(error) or type(error).__name__).lower()
     return StorageError(
         f"{where} cannot be used: {reason}.",
         "Check that the folder exists and that you may read and write it, or set lake.uri to another.",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console, RenderableType
 
     from tuku.search.results import Result
@@ -52,7 +53,7 @@ def _shown(character: str) -> str:
 
 
 def make_console(stream: TextIO) -> Console:
-    """A console that takes text as it is (no markup, no emoji codes) and is plain when `stream` is no terminal."""
+    """A console that takes text as it is: no markup, no emoji codes; plain when `stream` is no terminal."""
     from rich.console import Console
 
     folded = stream.isatty() or "COLUMNS" in os.environ
@@ -62,7 +63,7 @@ def make_console(stream: TextIO) -> Console:
 
 
 def results_table(results: Iterable[Result]) -> RenderableType:
-    """A table of rank, score, id, caption and URI; columns fit Chinese, whose characters are two cells wide."""
+    """Rank, score, id, caption and URI; the columns fit Chinese, whose characters are two cells wide."""
     from rich.table import Table
     from rich.text import Text
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+_TENTHS_BELOW_S = 10
 _MINUTE_S = 60
 _HOUR_S = 3_600
 _MANY = 100
+_CENT = 0.01
 
 
 def duration(seconds: float) -> str:
     """Such as ``0.4 s``, ``12 s``, ``3 min 05 s`` or ``2 h 07 min``."""
-    if seconds < 10:  # noqa: PLR2004  (below it a tenth matters)
+    if seconds < _TENTHS_BELOW_S:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < _MINUTE_S:
@@ -31,10 +33,11 @@ def plural(number: int, noun: str) -> str:
 
 def money(amount: float, currency: str) -> str:
     """Such as ``CNY 12.34``; amounts below a cent keep their digits."""
-    return f"{currency} {amount:,.2f}" if amount >= 0.01 or not amount else f"{currency} {amount:.6f}"  # noqa: PLR2004  (a cent)
+    digits = 2 if amount >= _CENT or not amount else 6
+    return f"{currency} {amount:,.{digits}f}"
 
 
-def value(measured: float | str | bool | None) -> str:  # noqa: FBT001  (a measured value, not a switch)
+def value(measured: float | str | bool | None) -> str:
     """What a check expected or found: counts with separators, fractions to four digits."""
     if measured is None:
         return "–"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
-from tuku.imaging.decode import decode, reduced_size
+from tuku.imaging.decode import decode
+from tuku.imaging.sizes import reduced_size
 from tuku.protocols import PictureSize, Pixels
 
 DEFAULT_MAX_PIXELS = 100_000_000

@@ -18,7 +18,7 @@ _TAKEN = (
     (0, b"BM", "BMP"),
 )
 
-# Pictures and other media that people do put into catalogues. Raw files that are TIFF inside come before TIFF.
+# What else people put into catalogues. It is looked for first: some raw files are TIFF inside.
 _REFUSED = (
     (8, b"CR\x02\0", "a Canon CR2 raw picture"),
     (0, b"8BPS", "a Photoshop PSD file"),
@@ -63,7 +63,8 @@ def sniff(content: bytes | memoryview) -> str:
     """Pillow's name of the format: JPEG, PNG, WEBP, GIF, BMP, TIFF or AVIF.
 
     Raises:
-        RowError: ``empty``; ``unsupported_format`` for a known one that is not taken, naming it; ``not_an_image``.
+        RowError: ``empty``; ``unsupported_format``, naming it, for one that is known but not taken;
+            ``not_an_image``.
     """
     head = bytes(content[:_HEAD_BYTES])
     if not head:
@@ -72,7 +73,9 @@ def sniff(content: bytes | memoryview) -> str:
         return _sniff_boxes(head)
     for offset, magic, name in _REFUSED:
         if head.startswith(magic, offset):
-            raise RowError("unsupported_format", f"{name}; taken are JPEG, PNG, WEBP, GIF, BMP, TIFF and AVIF")
+            raise RowError(
+                "unsupported_format", f"{name}; taken are JPEG, PNG, WEBP, GIF, BMP, TIFF and AVIF"
+            )
     for offset, magic, name in _TAKEN:
         if head.startswith(magic, offset):
             return name
@@ -91,9 +94,13 @@ def _sniff_boxes(head: bytes) -> str:
 def _not_an_image(head: bytes) -> RowError:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        return RowError("not_an_image", "an HTML page: its address may lead to a login, a consent or an error page")
+        return RowError(
+            "not_an_image", "an HTML page: its address may lead to a login, a consent or an error page"
+        )
     if b"<svg" in text and text.startswith(b"<"):
-        return RowError("unsupported_format", "an SVG drawing; taken are JPEG, PNG, WEBP, GIF, BMP, TIFF and AVIF")
+        return RowError(
+            "unsupported_format", "an SVG drawing; taken are JPEG, PNG, WEBP, GIF, BMP, TIFF and AVIF"
+        )
     if text.startswith((b"{", b"[")):
         return RowError("not_an_image", "JSON text: perhaps an error message of the server")
     if text.startswith(b"<"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 
 from tuku.errors import MilvusError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -68,6 +70,31 @@ def retried(request: Callable[[int], T], policy: RetryPolicy) -> T:
     raise AssertionError("tenacity returns or raises")  # pragma: no cover
 
 
+def wait_until(ready: Callable[[], str], timeout_s: float, poll_s: float = 0.2) -> None:
+    """Asks until nothing is missing.
+
+    Args:
+        ready: says what is still missing, or an empty string.
+        timeout_s: the deadline.
+        poll_s: seconds between the first two questions; up to ten times as long later.
+
+    Raises:
+        MilvusError: something was still missing at the deadline; the message says what.
+    """
+    polls = tenacity.Retrying(
+        retry=tenacity.retry_if_result(bool),
+        stop=tenacity.stop_after_delay(timeout_s),
+        wait=tenacity.wait_exponential(multiplier=poll_s, max=poll_s * 10),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else "",
+    )
+    missing = polls(ready)
+    if missing:
+        raise MilvusError(
+            f"Milvus was not ready after {timeout_s:g} s: {missing}.",
+            "Look at the server's load and log; milvus.timeout_s sets how long tuku waits.",
+        )
+
+
 @contextmanager
 def milvus_errors(doing: str) -> Iterator[None]:
     """What pymilvus and gRPC raise inside becomes a `MilvusError` that says what was being done."""
@@ -77,7 +104,9 @@ def milvus_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except MilvusException as error:
-        raise MilvusError(f"Milvus failed while {doing}: {error.message} (code {error.code}).", _remedy(error)) from error
+        raise MilvusError(
+            f"Milvus failed while {doing}: {error.message} (code {error.code}).", _remedy(error)
+        ) from error
     except grpc.RpcError as error:
         raise MilvusError(
             f"Milvus failed while {doing}: {error.details()} ({error.code().name}).", _remedy(error)

@@ -39,7 +39,7 @@ def note(client: MilvusClient, name: str, notes: dict[str, str]) -> None:
 
 
 def vector_space(client: MilvusClient, name: str) -> str | None:
-    """The embedding model (``provider/model@revision``) whose vectors the collection holds; None if not tuku's."""
+    """The model (``provider/model@revision``) whose vectors the collection holds; None if not tuku's."""
     return properties(client, name).get(EMBED_MODEL)
 
 
@@ -56,6 +56,7 @@ def create(
     config: MilvusConfig,
     dim: int,
     embed_model: str,
+    *,
     notes: dict[str, str] | None = None,
 ) -> None:
     """Creates an empty collection, stamped with its vector space.

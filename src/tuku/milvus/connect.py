@@ -6,20 +6,22 @@ import importlib.util
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuku.config import MilvusConfig
 from tuku.errors import ConfigError, MilvusError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pymilvus import MilvusClient
+
+    from tuku.config import MilvusConfig
 
 CONNECT_TIMEOUT_S = 5.0
 
-# Milvus Lite keeps a file open, and locked, until its server in this process is released: when the last client goes.
+# Milvus Lite keeps a file open and locked until its server in this process is released: with the last client.
 _users: Counter[str] = Counter()
 _users_lock = threading.Lock()
 
@@ -91,7 +93,7 @@ def _open_local(config: MilvusConfig) -> MilvusClient:
 
 
 class _KeptErrors(logging.Handler):
-    """Milvus Lite logs why it could not open a file and raises something else: keeps the reason, prints nothing."""
+    """Milvus Lite logs why it could not open a file, and does not raise it: keeps the reason."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +121,9 @@ def _start_lite(path: str, config: MilvusConfig) -> MilvusClient:
                 "Milvus Lite serves one process at a time: end the other one (a `tuku serve`, a notebook), "
                 "or set milvus.uri to a Milvus server.",
             ) from error
-        raise MilvusError(f"The local Milvus file {config.uri} cannot be opened: {reason or error}.") from error
+        raise MilvusError(
+            f"The local Milvus file {config.uri} cannot be opened: {reason or error}."
+        ) from error
     finally:
         logger.removeHandler(kept)
         logger.propagate = propagate
@@ -143,10 +147,8 @@ def _client(config: MilvusConfig, uri: str) -> MilvusClient:
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
     token = config.token.get_secret_value() if config.token else ""
     try:
-        # A dedicated connection is closed with its client; a shared one would outlive the local file's server.
-        return MilvusClient(
-            uri, token=token, db_name=config.db, timeout=CONNECT_TIMEOUT_S, dedicated=True
-        )
+        # A dedicated connection ends with its client; a shared one would outlive the local server.
+        return MilvusClient(uri, token=token, db_name=config.db, timeout=CONNECT_TIMEOUT_S, dedicated=True)
     except (MilvusException, grpc.RpcError) as error:
         reason = error.message if isinstance(error, MilvusException) else error.details()
         message = f"Cannot connect to Milvus at {_without_credentials(uri)}: {reason}."

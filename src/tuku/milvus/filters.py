@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tuku.milvus.fields import ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def quoted(text: str) -> str:

@@ -33,7 +33,7 @@ MAX_INT = 2**63 - 1
 
 
 def milvus_rows(table: pa.Table, vectors: Sequence[str], dim: int) -> list[dict[str, Any]]:
-    """n rows in `schemas.IMAGES` as n rows for pymilvus; vectors stay float32 (dim,) views of the table's memory.
+    """The n rows in `schemas.IMAGES` as n rows for pymilvus; vectors stay float32 (dim,) views.
 
     Raises:
         ConfigError: an id is longer than 512 bytes, or a configured vector is missing.
@@ -53,15 +53,13 @@ def milvus_rows(table: pa.Table, vectors: Sequence[str], dim: int) -> list[dict[
 
 def vector_matrix(table: pa.Table, name: str, dim: int) -> npt.NDArray[np.float32]:
     """A vector column as float32 (n, dim), without copying where Arrow allows it."""
-    column = table.column(name).combine_chunks()
+    column: Any = table.column(name).combine_chunks()
     if column.null_count:
         raise ConfigError(
             f"{column.null_count} rows of the lake have no {name}, which milvus.vectors asks for.",
             "Ingest them again with these milvus.vectors, or take the field out of milvus.vectors.",
         )
-    if isinstance(column, pa.ChunkedArray):  # what combine_chunks makes of no rows in older pyarrow
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    if len(column) and not pc.all(pc.equal(pc.list_value_length(column), dim)).as_py():
+    if set(pc.list_value_length(column).unique().to_pylist()) - {dim}:
         raise VectorSpaceError(
             f"The lake holds vectors in {name} whose length is not {dim}.",
             "They come from another model: run `tuku ingest` again with the present one.",
@@ -115,10 +113,14 @@ def _json_value(value: Any) -> Any:
 
 
 def _within_limit(fields: dict[str, Any]) -> dict[str, Any]:
-    sizes = {name: len(json.dumps({name: value}, ensure_ascii=False).encode()) for name, value in fields.items()}
+    sizes = {
+        name: len(json.dumps({name: value}, ensure_ascii=False).encode()) for name, value in fields.items()
+    }
     while sum(sizes.values()) > MAX_METADATA_BYTES:
         largest = max(sizes, key=lambda name: sizes[name])
-        logger.warning("metadata %r (%d bytes) stays in the lake only: too large for Milvus", largest, sizes[largest])
+        logger.warning(
+            "metadata %r (%d bytes) stays in the lake only: too large for Milvus", largest, sizes[largest]
+        )
         del fields[largest], sizes[largest]
     return fields
 
@@ -126,14 +128,14 @@ def _within_limit(fields: dict[str, Any]) -> dict[str, Any]:
 def _texts(table: pa.Table, field: str) -> list[str]:
     values = table.column(LAKE_COLUMN.get(field, field)).to_pylist()
     if field == ID:
-        return [_checked_id(value) for value in values]
+        return [_checked_id(str(value)) for value in values]
     return [cut(value or "", MAX_BYTES[field]) for value in values]
 
 
 def _checked_id(value: str) -> str:
     if len(value.encode()) > MAX_BYTES[ID]:
         raise ConfigError(
-            f"The id {value[:60]!r}… is longer than {MAX_BYTES[ID]} bytes, the most that the collection's key holds.",
+            f"The id {value[:60]!r}… is longer than {MAX_BYTES[ID]} bytes, the most that Milvus' key holds.",
             "Use shorter ids in the manifest, or none: then they are made from the uri.",
         )
     return value

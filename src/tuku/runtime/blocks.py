@@ -16,6 +16,9 @@ from tuku.pipeline import STAGES, Stage, Toolbox
 from tuku.protocols import Usage
 
 
+_COUNTERS = ("errors", "rows", "failed")
+
+
 @dataclass
 class BlockStats:
     """What became of one block, or of many added up.
@@ -52,12 +55,14 @@ class BlockStats:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the way from worker to driver."""
-        return asdict(self)
+        usage = {stage: asdict(used) for stage, used in self.usage.items()}
+        counters = {name: dict(getattr(self, name)) for name in _COUNTERS}
+        return {**vars(self), **counters, "usage": usage}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> BlockStats:
         """Back from `to_dict`."""
-        counters = {name: Counter(values[name]) for name in ("errors", "rows", "failed")}
+        counters = {name: Counter(values[name]) for name in _COUNTERS}
         usage = {stage: Usage(**used) for stage, used in values["usage"].items()}
         fatal = tuple(values["fatal"]) if values["fatal"] else None
         return cls(**{**values, **counters, "usage": usage, "fatal": fatal})
@@ -94,7 +99,7 @@ def _run_slices(
 ) -> Iterator[pa.Table]:
     early = [stage for stage in stages if stage.ahead]
     late = [stage for stage in stages if not stage.ahead]
-    slices = [block.slice(start, batch_rows) for start in range(0, block.num_rows, batch_rows)]
+    slices = [block.slice(start, batch_rows) for start in range(0, max(block.num_rows, 1), batch_rows)]
     if not early:
         yield from (_run_stages(part, late, box, stats) for part in slices)
         return

@@ -20,13 +20,33 @@ def interruptible() -> Iterator[None]:
     before = {number: signal.signal(number, _raise) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except _Signalled as signalled:
+        raise _interrupted(signalled.number) from None
+    except SystemExit as stop:
+        # ray.init puts a SIGTERM handler of its own in the place of ours; it exits with the signal's number.
+        if stop.code != signal.SIGTERM:
+            raise
+        raise _interrupted(signal.SIGTERM) from None
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None: the handler was not Python's and cannot be put back from here.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+class _Signalled(KeyboardInterrupt):
+    """On its way through other people's code, where `except Exception` would swallow a `TukuError`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:
-    raise InterruptedRunError(
+    raise _Signalled(number)
+
+
+def _interrupted(number: int) -> InterruptedRunError:
+    return InterruptedRunError(
         f"Stopped by {signal.Signals(number).name}.",
         "What was finished is kept. Run the same command again: it goes on from there.",
     )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from tuku.config import Config
 from tuku.errors import StorageError, VerificationError
-from tuku.lake import Lake
+from tuku.lake import Lake, Stamp, new_run_id
 from tuku.lake_view import LakeView
 from tuku.progress import Progress
 from tuku.report import Check, LoadSummary, VerifySummary
 
+if TYPE_CHECKING:
+    from tuku.milvus.verify import Check as MilvusCheck
 
-def load_lake(
-    config: Config, lake: Lake, run_id: str, progress: Progress
-) -> tuple[LoadSummary, VerifySummary]:
+
+def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tuple[LoadSummary, VerifySummary]:
     """Bring the collection up to the lake's current view and prove it.
 
     Args:
@@ -22,20 +26,18 @@ def load_lake(
         progress: told what is going on.
 
     Raises:
-        StorageError: the lake is empty: no run has stamped it.
+        StorageError: the lake is empty.
         MilvusError: Milvus refused, or did not answer in time.
     """
     from tuku.milvus.job import load_and_verify
 
-    stamp = lake.stamp()
-    if stamp is None:
-        raise StorageError(f"There is nothing to load in {lake.storage.root}.", "Run `tuku ingest` first.")
-    view = LakeView.of_one_space(lake)
+    stamp = _stamp(lake)
     progress.phase("load", config.milvus.collection)
 
     def on_progress(phase: str, done: int, total: int) -> None:
-        progress.phase(phase, f"{done:,} of {total:,}" if total else "")
+        progress.phase(phase, f"{done:,} of {total:,}")
 
+    view = LakeView.of_one_space(lake)
     outcome = load_and_verify(config, view, run_id, stamp.embed_model, stamp.dim, on_progress)
     summary = LoadSummary(
         strategy=outcome.strategy,
@@ -47,8 +49,38 @@ def load_lake(
         files=outcome.files,
         seconds=round(outcome.seconds, 3),
     )
-    checks = tuple(Check.model_validate(vars(check)) for check in outcome.checks)
-    return summary, VerifySummary(passed=all(check.passed for check in checks), checks=checks)
+    return summary, _summary(outcome.checks)
+
+
+def load(config: Config, progress: Progress) -> tuple[LoadSummary, VerifySummary]:
+    """`tuku load`: see `load_lake`; a fresh collection is named by the time."""
+    return load_lake(config, Lake.at(config.lake.uri), new_run_id(), progress)
+
+
+def verify(config: Config) -> VerifySummary:
+    """`tuku verify`: prove what readers see against the lake; nothing is written.
+
+    Raises:
+        StorageError: the lake is empty.
+        ConfigError: there is no collection.
+    """
+    from tuku.milvus.connect import connected
+    from tuku.milvus.reader import require_readable
+    from tuku.milvus.verify import verify as verify_collection
+
+    lake = Lake.at(config.lake.uri)
+    stamp = _stamp(lake)
+    with connected(config.milvus) as client:
+        checks = verify_collection(
+            client,
+            require_readable(client, config.milvus),
+            LakeView.of_one_space(lake),
+            config.milvus,
+            config.verify,
+            embed_model=stamp.embed_model,
+            dim=stamp.dim,
+        )
+    return _summary(checks)
 
 
 def require_passed(verify: VerifySummary) -> None:
@@ -57,9 +89,25 @@ def require_passed(verify: VerifySummary) -> None:
     Raises:
         VerificationError: naming the checks that failed.
     """
-    failed = [f"{check.name} (expected {check.expected}, got {check.actual})" for check in verify.checks if not check.passed]
+    failed = [
+        f"{check.name} (expected {check.expected}, got {check.actual})" for check in verify.checks if not check.passed
+    ]
     if failed:
         raise VerificationError(
-            f"The loaded collection failed its proof: {'; '.join(failed)}. Readers do not see it.",
-            "Run `tuku load --strategy rebuild`; the lake holds everything that is needed.",
+            f"The loaded collection failed its proof: {'; '.join(failed)}.",
+            "A fresh collection was not shown to readers. Run `tuku load --strategy rebuild`: the lake holds all.",
         )
+
+
+def _stamp(lake: Lake) -> Stamp:
+    stamp = lake.stamp()
+    if stamp is None:
+        raise StorageError(f"There is nothing to load in {lake.storage.root}.", "Run `tuku ingest` first.")
+    return stamp
+
+
+def _summary(checks: Iterable[MilvusCheck]) -> VerifySummary:
+    shown = tuple(
+        Check(name=check.name, expected=check.expected, actual=check.actual, passed=check.passed) for check in checks
+    )
+    return VerifySummary(passed=all(check.passed for check in shown), checks=shown)

@@ -1,10 +1,12 @@
-"""What a search gives back: the values behind the terminal table, `search --json`, the grid and the search page."""
+"""What a search gives back: the values behind the table, `search --json`, the grid and the search page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Target = Literal["image", "text", "both"]
 """Which vectors are searched."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from tuku.config import Config
 from tuku.errors import ConfigError, RowError
@@ -16,34 +16,11 @@ from tuku.search.results import Query, Result, SearchAnswer
 from tuku.stages.fetch import Fetcher
 
 
-class Retrieved(Protocol):
-    """One neighbour as the vector database gives it back."""
-
-    @property
-    def id(self) -> str:
-        """The image_id."""
-        ...
-
-    @property
-    def score(self) -> float:
-        """Higher is better, whatever the metric."""
-        ...
-
-    @property
-    def fields(self) -> Mapping[str, Any]:
-        """``origin``, ``image_description``, ``keywords``, and the metadata."""
-        ...
-
-
 class Retriever(Protocol):
     """The vector database, as far as searching goes."""
 
-    def nearest(self, field: str, vector: Vector, limit: int) -> list[Retrieved]:
+    def nearest(self, field: str, vector: Vector, limit: int) -> list[Result]:
         """The `limit` nearest neighbours of a float32 (dim,) vector in a vector field, best first."""
-        ...
-
-    def metadata(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The manifest's own columns among a neighbour's fields."""
         ...
 
 
@@ -69,8 +46,7 @@ class Searcher:
             vector = self._encode(query)
         with watch.phase("retrieve"):
             vector_field = f"{query.target}_embedding"
-            neighbours = self.retriever.nearest(vector_field, vector, query.limit)
-        results = tuple(self._result(neighbour, vector_field) for neighbour in neighbours)
+            results = tuple(self.retriever.nearest(vector_field, vector, query.limit))
         return SearchAnswer(query, results, timings_ms=watch.timings_ms)
 
     def _check(self, query: Query) -> None:
@@ -101,18 +77,6 @@ class Searcher:
             file.content, max_pixels=self.config.decode.max_pixels, sizes=[] if size is None else [size]
         )
         return Picture(decoded.pixels, content_sha256=f"query:{uri}")
-
-    def _result(self, neighbour: Retrieved, vector_field: str) -> Result:
-        fields = neighbour.fields
-        return Result(
-            id=neighbour.id,
-            score=neighbour.score,
-            scores={vector_field: neighbour.score},
-            uri=fields.get("origin", ""),
-            caption=fields.get("image_description", ""),
-            keywords=tuple(fields.get("keywords") or ()),
-            metadata=self.retriever.metadata(fields),
-        )
 
 
 @dataclass

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from tuku.config import CaptionConfig
 from tuku.protocols import ModelDescription
@@ -23,7 +22,7 @@ def source_fingerprint(uri: str) -> str:
     if "://" in uri:
         return _digest("source", uri)
     try:
-        status = os.stat(Path(uri))  # noqa: PTH116  the same call, without building a second object per row
+        status = os.stat(uri)  # noqa: PTH116  the same call, without building an object for every row
     except (OSError, ValueError):
         return _digest("source", uri, "missing")
     return _digest("source", uri, status.st_size, status.st_mtime_ns)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tuku.config import ManifestConfig
 from tuku.errors import ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuku.config import ManifestConfig
 
 URI_NAMES = ("uri", "path", "url", "image", "filepath", "origin")
 ID_NAMES = ("id",)

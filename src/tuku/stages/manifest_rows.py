@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tuku.errors import RowError
 from tuku.schemas import OUTCOME, ROWS
+from tuku.stages.manifest_uri import MAX_URI_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STAGE = "manifest"
 MAX_ID_BYTES = 512
 MAX_RAW_CHARS = 2_000
-_ID_CHARS = 32  # hex digits: 128 bits
+_ID_DIGITS = 32  # hexadecimal: 128 bits
 _UTF8_BYTES_PER_CHAR = 4  # at most
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON escapes it
 
@@ -28,7 +31,7 @@ class RowBlock:
 
     Attributes:
         uris: as they stand in the manifest; "" where there is none.
-        ids: likewise; None where the manifest has no id column.
+        ids: likewise; None if the manifest has no id column.
         metadata: JSON object texts.
         rows: JSON object texts of the whole rows.
         errors: the rows that could not be read, by position; their other entries are void.
@@ -40,11 +43,15 @@ class RowBlock:
     rows: list[str]
     errors: dict[int, RowError] = field(default_factory=dict)
 
-
-def raw_row(text: str) -> str:
-    """JSON object text that holds what could be read of a row that is none."""
-    text = text[:MAX_RAW_CHARS].encode("utf-8", "backslashreplace").decode()
-    return json.dumps({"_raw": text}, ensure_ascii=False)
+    def fail(self, position: int, error: RowError, raw: str) -> None:
+        """Makes a row void, but for `raw`: what could be read of it."""
+        self.errors[position] = error
+        self.uris[position] = ""
+        if self.ids is not None:
+            self.ids[position] = ""
+        self.metadata[position] = "{}"
+        text = raw[:MAX_RAW_CHARS].encode("utf-8", "backslashreplace").decode()
+        self.rows[position] = json.dumps({"_raw": text}, ensure_ascii=False)
 
 
 def to_table(
@@ -53,37 +60,105 @@ def to_table(
     """The block in `schemas.ROWS`; rows that fail keep their place and say why.
 
     Args:
-        block: n rows.
+        block: n rows; those that cannot be stored are made void.
         manifest_uri: goes into every row.
         first_row: row number of the first one; 1 is the first of the manifest.
         resolve: normalises a URI or says what is wrong with it.
     """
     _fail_unstorable(block)
-    resolved = list(map(resolve, block.uris))
-    errors = {position: uri for position, uri in enumerate(resolved) if isinstance(uri, RowError)} | block.errors
-    uris = [uri if isinstance(uri, str) else "" for uri in resolved]
+    uris, errors = _resolve_uris(block, resolve)
+    ids = _find_ids(block, uris, errors, f"{manifest_uri}#", first_row)
+    count = len(ids)
+    columns = {
+        "image_id": pa.array(ids, pa.string()),
+        "uri": pa.array(uris, pa.string()),
+        "metadata": pa.array(block.metadata, pa.string()),
+        "source_fingerprint": pa.nulls(count, pa.string()),
+        "manifest_uri": pa.repeat(pa.scalar(manifest_uri, pa.string()), count),
+        "row_number": pa.array(range(first_row, first_row + count), pa.int64()),
+        "manifest_row": pa.array(block.rows, pa.string()),
+        **_outcome_columns(count, errors),
+    }
+    return pa.table(columns, schema=ROWS)
+
+
+def _fail_unstorable(block: RowBlock) -> None:
+    """Fails rows with NUL characters, and with text that is no Unicode (half a surrogate pair)."""
+    for position, text in enumerate(block.rows):
+        if "\\u0000" in text and _NUL.search(text):
+            block.fail(position, RowError("invalid_row", "The row contains a NUL character."), text)
+    try:
+        "".join(block.rows).encode()
+    except UnicodeEncodeError:
+        for position, text in enumerate(block.rows):
+            if not _is_unicode(text):
+                error = RowError("invalid_row", "The row contains text that is not valid Unicode.")
+                block.fail(position, error, text)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _resolve_uris(
+    block: RowBlock, resolve: Callable[[str], str | RowError]
+) -> tuple[list[str], dict[int, RowError]]:
+    uris: list[str] = []
+    errors: dict[int, RowError] = {}
+    for position, uri in enumerate(map(resolve, block.uris)):
+        if isinstance(uri, str):
+            uris.append(uri)
+            continue
+        errors[position] = uri
+        # A refused URI is shown as it stood, unless it is no text of a URI's size.
+        written = block.uris[position].strip()
+        uris.append(written if len(written.encode()) <= MAX_URI_BYTES else "")
+    return uris, errors | block.errors
+
+
+def _find_ids(
+    block: RowBlock, uris: list[str], errors: dict[int, RowError], prefix: str, first_row: int
+) -> list[str]:
+    """One id a row. Rows without one are added to `errors`, and named after the manifest and their place."""
     if block.ids is None:
-        ids = [_hash(uri) for uri in uris]
+        ids = list(map(_hash, uris))
+        nameless = set(errors)
     else:
         ids = list(map(str.strip, block.ids))
-        errors = _bad_ids(ids) | errors
-    for position, error in errors.items():
-        uri = block.uris[position].strip()
-        # What was refused is shown as it stood, unless it is no text of a URI's size.
-        shown = "" if error.code in {"uri_too_long", "missing_uri", "invalid_row"} or position in block.errors else uri
-        uris[position] = uris[position] or shown
-        has_id = block.ids is not None and position not in block.errors and position not in _bad_ids([ids[position]])
-        ids[position] = ids[position] if has_id else _hash(f"{manifest_uri}#{first_row + position}")
-    return pa.table(
-        {
-            "image_id": pa.array(ids, pa.string()),
-            "uri": pa.array(uris, pa.string()),
-            "metadata": pa.array(block.metadata, pa.string()),
-            "source_fingerprint": pa.nulls(len(ids), pa.string()),
-            "manifest_uri": pa.repeat(pa.scalar(manifest_uri, pa.string()), len(ids)),
-            "row_number": pa.array(range(first_row, first_row + len(ids)), pa.int64()),
-            "manifest_row": pa.array(block.rows, pa.string()),
-            **_outcomes(len(ids), errors),
-        },
-        schema=ROWS,
-    )
+        bad = {position: error for position, id_ in enumerate(ids) if (error := _id_error(id_)) is not None}
+        nameless = set(bad)
+        errors.update({position: error for position, error in bad.items() if position not in errors})
+    for position in nameless:
+        ids[position] = _hash(f"{prefix}{first_row + position}")
+    return ids
+
+
+def _id_error(id_: str) -> RowError | None:
+    if not id_:
+        return RowError("missing_id", "The row has no id, though the manifest has a column for it.")
+    if len(id_) * _UTF8_BYTES_PER_CHAR > MAX_ID_BYTES:
+        size = len(id_.encode())
+        if size > MAX_ID_BYTES:
+            return RowError("id_too_long", f"The id has {size} bytes; at most {MAX_ID_BYTES} are allowed.")
+    return None
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
+
+
+def _outcome_columns(count: int, errors: dict[int, RowError]) -> dict[str, pa.Array]:
+    columns = {}
+    for column in OUTCOME:
+        if not errors:
+            columns[column.name] = pa.nulls(count, column.type)
+            continue
+        values = [None] * count
+        for position, error in errors.items():
+            values[position] = STAGE if column.name == "stage" else getattr(error, column.name)
+        columns[column.name] = pa.array(values, column.type)
+    return columns

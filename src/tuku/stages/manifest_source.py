@@ -10,17 +10,21 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
-from tuku.config import ManifestConfig
 from tuku.errors import ManifestError
+
+if TYPE_CHECKING:
+    from tuku.config import ManifestConfig
 
 Opener = Callable[[str], BinaryIO]
 """Opens a remote URI for reading from the start to the end; it need not be seekable."""
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-_ENDINGS = ".csv, .tsv, .jsonl, .ndjson (each also with .gz), .parquet, a folder, or a glob such as 'photos/**/*.jpg'"
+_KNOWN = (
+    ".csv, .tsv, .jsonl, .ndjson (each also with .gz), .parquet, a folder, or a glob such as 'a/**/*.jpg'"
+)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 
@@ -51,7 +55,7 @@ class ManifestSource:
             ManifestError: it cannot be opened.
         """
         try:
-            raw: BinaryIO = self.opener(self.address) if self.opener else Path(self.address).open("rb")
+            raw = self.opener(self.address) if self.opener else _open_file(self.address)
         except OSError as error:
             raise self.unreadable(error) from error
         if self.uri.lower().endswith(".gz"):
@@ -61,9 +65,17 @@ class ManifestSource:
     def unreadable(self, error: OSError) -> ManifestError:
         """The job's error for a file or folder that the system would not open."""
         if isinstance(error, PermissionError):
-            return ManifestError(f"No permission to read the manifest {self.uri}.", "Check its access rights.")
+            return ManifestError(
+                f"No permission to read the manifest {self.uri}.", "Check its access rights."
+            )
         reason = error.strerror or type(error).__name__
-        return ManifestError(f"Cannot read the manifest {self.uri}: {reason}.", "Check the path and try again.")
+        return ManifestError(
+            f"Cannot read the manifest {self.uri}: {reason}.", "Check the path and try again."
+        )
+
+
+def _open_file(path: str) -> BinaryIO:
+    return Path(path).open("rb")
 
 
 class _GzipStream(gzip.GzipFile):
@@ -104,7 +116,8 @@ def _remote(config: ManifestConfig, uri: str, opener: Opener | None) -> Manifest
     form = _format(config, shown)
     if form == "folder":
         raise ManifestError(
-            f"The manifest {shown} cannot be listed as a folder.", "Pass a local folder, or a list of its files."
+            f"The manifest {shown} cannot be listed as a folder.",
+            "Pass a local folder, or a list of its files.",
         )
     return ManifestSource(shown, uri, form, remote=True, encoding=config.encoding, opener=opener)
 
@@ -140,7 +153,7 @@ def _format(config: ManifestConfig, path: str) -> str:
     if ending not in _FORMATS:
         raise ManifestError(
             f"The format of the manifest {path} cannot be told from its ending.",
-            f"Known are {_ENDINGS}. Or say it: `--set manifest.format=csv`.",
+            f"Known are {_KNOWN}. Or say it: `--set manifest.format=csv`.",
         )
     return _FORMATS[ending]
 
@@ -148,7 +161,7 @@ def _format(config: ManifestConfig, path: str) -> str:
 def _missing(path: str) -> ManifestError:
     folder = Path(path).parent
     try:
-        near = difflib.get_close_matches(Path(path).name, sorted(os.listdir(folder)), n=3)
+        near = difflib.get_close_matches(Path(path).name, sorted(item.name for item in folder.iterdir()), n=3)
     except PermissionError:
         return ManifestError(f"No permission to look for the manifest {path}.", "Check its access rights.")
     except OSError:

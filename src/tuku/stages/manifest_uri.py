@@ -50,7 +50,9 @@ class UriResolver:
         if isinstance(resolved, str) and len(resolved) > MAX_URI_BYTES // 4:
             size = len(resolved.encode("utf-8", "surrogatepass"))
             if size > MAX_URI_BYTES:
-                return RowError("uri_too_long", f"The uri has {size} bytes; at most {MAX_URI_BYTES} are allowed.")
+                return RowError(
+                    "uri_too_long", f"The uri has {size} bytes; at most {MAX_URI_BYTES} are allowed."
+                )
         return resolved
 
     @staticmethod
@@ -75,7 +77,8 @@ class UriResolver:
             return self._file(uri[len("file:") :])
         if found and (found[2] or scheme in _BARE_SCHEMES):
             return RowError(
-                "unsupported_scheme", f"'{scheme[:20]}:' is not supported; use a path, http(s), s3, oss or gs."
+                "unsupported_scheme",
+                f"'{scheme[:20]}:' is not supported; use a path, http(s), s3, oss or gs.",
             )
         return self._relative_to_remote(uri) if self.remote else self._path(uri)
 
@@ -85,7 +88,9 @@ class UriResolver:
         if rest.startswith("//"):
             host, slash, path = rest[2:].partition("/")
             if host.lower() not in {"", "localhost"} or not slash:
-                return RowError("invalid_uri", "A file URI of this machine looks like file:///folder/picture.jpg.")
+                return RowError(
+                    "invalid_uri", "A file URI of this machine looks like file:///folder/picture.jpg."
+                )
             rest = f"/{path}"
         try:
             return self._path(unquote(rest, errors="strict"))

@@ -18,8 +18,8 @@ def pictures(batch: pa.Table, positions: Sequence[int]) -> list[Picture]:
         positions: rows that have been decoded, as `alive` gave them.
 
     Returns:
-        One picture for each position, in order. Its pixels are a read-only view of the batch's own memory, which
-        lives as long as one of them does.
+        One picture for each position, in order. Its pixels are a read-only view of the batch's own memory,
+        which lives as long as one of them does.
     """
     pixels, digests = batch.column("pixels"), batch.column("content_sha256")
     widths, heights = batch.column("pixels_width"), batch.column("pixels_height")
@@ -37,8 +37,8 @@ def pixel_columns(pixels: Pixels) -> dict[str, object]:
     """
     height, width, _ = pixels.shape
     flat = np.ascontiguousarray(pixels).reshape(-1)
-    return {"pixels": memoryview(flat), "pixels_width": width, "pixels_height": height}
+    return {"pixels": flat.data, "pixels_width": width, "pixels_height": height}
 
 
 def _view(buffer: pa.Buffer, width: int, height: int) -> Pixels:
-    return np.frombuffer(buffer, dtype=np.uint8).reshape(height, width, 3)
+    return np.frombuffer(memoryview(buffer), dtype=np.uint8).reshape(height, width, 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime, timezone
 from typing import Protocol
 
@@ -12,19 +14,15 @@ from tuku.schemas import DEAD_LETTERS, IMAGES
 
 
 class Sink(Protocol):
-    """Where results become durable; both calls replace what the same rows wrote before."""
+    """Where results become durable."""
 
     @property
     def run_id(self) -> str:
         """The run that the rows belong to."""
         ...
 
-    def write_part(self, images: pa.Table) -> None:
-        """Keep rows of schema `IMAGES`."""
-        ...
-
-    def write_errors(self, dead_letters: pa.Table) -> None:
-        """Keep rows of schema `DEAD_LETTERS`."""
+    def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table) -> None:
+        """Keep rows of schema `IMAGES` and `DEAD_LETTERS`; replaces all that a block of this name left before."""
         ...
 
 
@@ -32,8 +30,7 @@ def write_batch(batch: pa.Table, sink: Sink) -> pa.Table:
     """Make a block durable.
 
     Args:
-        batch: n rows that have been through all stages, or dead letters at any stage: schema `ROWS` plus whatever
-            the stages added.
+        batch: n rows that have been through all stages: schema `EMBEDDED`.
         sink: the run in the lake.
 
     Returns:
@@ -41,15 +38,20 @@ def write_batch(batch: pa.Table, sink: Sink) -> pa.Table:
 
     Raises:
         StoppedError: the disk is full.
+        StorageError: the lake cannot be written to.
     """
     succeeded = pc.is_null(batch.column("code"))
-    images = batch.filter(succeeded)
-    if images.num_rows:
-        sink.write_part(_conform(images, IMAGES, "ingested_at", sink.run_id))
-    dead_letters = batch.filter(pc.invert(succeeded))
-    if dead_letters.num_rows:
-        sink.write_errors(_conform(dead_letters, DEAD_LETTERS, "failed_at", sink.run_id))
+    images = _conform(batch.filter(succeeded), IMAGES, "ingested_at", sink.run_id)
+    dead_letters = _conform(batch.filter(pc.invert(succeeded)), DEAD_LETTERS, "failed_at", sink.run_id)
+    sink.write_block(_block_name(batch), images, dead_letters)
     return batch
+
+
+def _block_name(batch: pa.Table) -> str:
+    """Follows from which rows of which manifest these are. Ids alone would not do: dead letters may share one."""
+    rows = batch.select(["manifest_uri", "row_number", "image_id"]).to_pylist()
+    text = "\n".join(json.dumps(list(row.values())) for row in rows)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _conform(rows: pa.Table, schema: pa.Schema, time_column: str, run_id: str) -> pa.Table:

@@ -20,6 +20,7 @@ SHORT_SIDE_PX = 256
 CROP_PX = 224
 PICTURE_SIZE = PictureSize(short_side_px=SHORT_SIDE_PX)
 REMEMBERED_PICTURES = 512  # 9 kB each
+CONVERTER_VERSION = 1  # count it up when `convert` changes: what other versions left in the cache is not read
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,14 @@ class Prediction:
 
 def converted_model() -> Path:
     """The classifier as ONNX in the cache, converted first if this machine has not done so yet."""
-    from tuku.providers.local import convert
+    return built_once(f"efficientnet-lite0-{CLASSIFIER_WEIGHTS.sha256}-v{CONVERTER_VERSION}.onnx", _convert)
+
+
+def _convert() -> bytes:
+    from tuku.providers.local.convert import to_onnx
     from tuku.providers.local.weights import read_state_dict
 
-    name = f"efficientnet-lite0-{CLASSIFIER_WEIGHTS.sha256}-v{convert.VERSION}.onnx"
-    return built_once(name, lambda: convert.to_onnx(read_state_dict(CLASSIFIER_WEIGHTS.read())))
+    return to_onnx(read_state_dict(CLASSIFIER_WEIGHTS.read()))
 
 
 class Classifier:

@@ -14,7 +14,6 @@ from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
 Array = npt.NDArray[np.float32]
 
-VERSION = 1  # part of the cached file's name: count it up when the graph changes
 SIDE_PX = 224
 CLASSES = 1000
 FEATURES = 1280
@@ -136,7 +135,10 @@ class _Graph:
             self._nodes,
             "efficientnet-lite0",
             inputs=[value("pixels", TensorProto.UINT8, SIDE_PX, SIDE_PX, 3)],
-            outputs=[value("logits", TensorProto.FLOAT, CLASSES), value("features", TensorProto.FLOAT, FEATURES)],
+            outputs=[
+                value("logits", TensorProto.FLOAT, CLASSES),
+                value("features", TensorProto.FLOAT, FEATURES),
+            ],
             initializer=self._constants,
         )
         opset = [helper.make_opsetid("", OPSET)]

@@ -1,0 +1,146 @@
+"""What a file's own structure says, before and after a decoder has seen it.
+
+Decoders say that a file is broken, but not whether it was cut short (fetch it again) or damaged (tell its
+owner), and some show what they could read. The file's lengths and checksums know better.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+
+from tuku.errors import RowError
+from tuku.imaging.sizes import check_size
+from tuku.imaging.tiff import check_tiff, is_whole_tiff
+
+Content = bytes | memoryview
+
+_PNG_SIGNATURE_BYTES = 8
+_PNG_CHUNK_EXTRA_BYTES = 12  # length, type, checksum
+_JPEG_START_OF_SCAN = 0xDA
+_JPEG_BARE_MARKERS = {0x01, 0xFF, *range(0xD0, 0xD9)}  # they have no length: TEM, fill bytes, RSTn, SOI
+_WEBP_CANVAS_END = 30
+
+
+def check_structure(content: Content, image_format: str, max_pixels: int) -> None:
+    """Refuse what the decoder would not, or only after it has taken the memory.
+
+    Args:
+        content: the file.
+        image_format: as `sniff` named it.
+        max_pixels: as for `decode`.
+
+    Raises:
+        RowError: ``truncated``, ``corrupt``, ``too_many_pixels``.
+    """
+    if image_format in ("PNG", "WEBP", "AVIF") and not is_whole(content, image_format):
+        raise truncated(image_format)
+    if image_format == "PNG":
+        _check_png_checksums(content)
+    elif image_format == "WEBP":
+        _check_webp_canvas(content, max_pixels)
+    elif image_format == "TIFF":
+        check_tiff(content, max_pixels)
+
+
+def is_whole(content: Content, image_format: str) -> bool:
+    """Whether the file reaches as far as its own structure says."""
+    return _IS_WHOLE[image_format](content)
+
+
+def truncated(image_format: str) -> RowError:
+    """The row's outcome for a file that is not whole; it may be whole the next time it is fetched."""
+    return RowError("truncated", f"the {image_format} file ends too early", retryable=True)
+
+
+def _check_png_checksums(content: Content) -> None:
+    """Pillow skips the checksums of the pixels: a flipped bit would pass as noise."""
+    view = memoryview(content)
+    for start, end in _png_chunks(content):
+        critical = not view[start + 4] & 0x20
+        (expected,) = struct.unpack_from(">L", view, end - 4)
+        if critical and zlib.crc32(view[start + 4 : end - 4]) != expected:
+            raise RowError(
+                "corrupt", f"a PNG chunk ({bytes(view[start + 4 : start + 8])!r}) has a wrong checksum"
+            )
+
+
+def _check_webp_canvas(content: Content, max_pixels: int) -> None:
+    """Pillow opens every WEBP with libwebp's animation decoder, which at once takes the canvas's memory."""
+    if content[12:16] == b"VP8X" and len(content) >= _WEBP_CANVAS_END:
+        width = int.from_bytes(content[24:27], "little") + 1
+        height = int.from_bytes(content[27:30], "little") + 1
+        check_size(width, height, max_pixels)
+    elif content[12:16] == b"VP8L":
+        bits = int.from_bytes(content[21:25], "little")
+        check_size((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, max_pixels)
+    elif content[12:16] == b"VP8 ":
+        width, height = (int.from_bytes(content[start : start + 2], "little") & 0x3FFF for start in (26, 28))
+        check_size(width, height, max_pixels)
+
+
+def _png_chunks(content: Content) -> list[tuple[int, int]]:
+    """Start and end of each chunk, up to and with IEND; without IEND the last one ends after the file."""
+    chunks = []
+    start = _PNG_SIGNATURE_BYTES
+    while True:
+        length = int.from_bytes(content[start : start + 4], "big")
+        end = start + _PNG_CHUNK_EXTRA_BYTES + length
+        chunks.append((start, end))
+        if end > len(content) or content[start + 4 : start + 8] == b"IEND":
+            return chunks
+        start = end
+
+
+def _is_whole_png(content: Content) -> bool:
+    return _png_chunks(content)[-1][1] <= len(content)
+
+
+def _is_whole_jpeg(content: Content) -> bool:
+    """Whether an end marker follows the first scan; a preview inside the EXIF has one of its own before that."""
+    at = 2
+    while at + 4 <= len(content):
+        marker = content[at + 1]
+        if content[at] != 0xFF or marker in _JPEG_BARE_MARKERS:  # noqa: PLR2004 - every marker begins with 0xFF
+            at += 1
+        elif marker == _JPEG_START_OF_SCAN:
+            return bytes(content[at:]).find(b"\xff\xd9") >= 0
+        else:
+            at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return False
+
+
+def _is_whole_gif(content: Content) -> bool:
+    return bytes(content[-64:]).rstrip(b"\0").endswith(b";")
+
+
+def _is_whole_webp(content: Content) -> bool:
+    return int.from_bytes(content[4:8], "little") + 8 <= len(content)
+
+
+def _is_whole_bmp(content: Content) -> bool:
+    return int.from_bytes(content[2:6], "little") <= len(content)
+
+
+def _is_whole_avif(content: Content) -> bool:
+    at = 0
+    while at + 8 <= len(content):
+        length = int.from_bytes(content[at : at + 4], "big")
+        if length == 0:  # this box reaches to the end
+            return True
+        if length == 1:  # a 64-bit length follows
+            length = int.from_bytes(content[at + 8 : at + 16], "big")
+        at += max(length, 8)
+    return at == len(content)
+
+
+_IS_WHOLE: dict[str, Callable[[Content], bool]] = {
+    "PNG": _is_whole_png,
+    "JPEG": _is_whole_jpeg,
+    "GIF": _is_whole_gif,
+    "WEBP": _is_whole_webp,
+    "BMP": _is_whole_bmp,
+    "TIFF": is_whole_tiff,
+    "AVIF": _is_whole_avif,
+}

@@ -1,0 +1,123 @@
+"""The alias that readers use, and the collections behind it."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from tuku.errors import ConfigError, MilvusError
+from tuku.milvus import collection
+from tuku.milvus.calls import ALIAS_NOT_FOUND, COLLECTION_NOT_FOUND, milvus_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pymilvus import MilvusClient
+
+# Notes on a collection: which alias it was made for, and when (ns since 1970) it was proven fit for it.
+ALIAS = "tuku.alias"
+PROVEN_AT = "tuku.proven_at"
+
+MAX_NAME = 255  # characters, Milvus' limit for a collection's name
+
+
+def collection_name(alias: str, run_id: str, taken: Collection[str] = ()) -> str:
+    """A name for a fresh collection that is not taken: ``<alias>__<run_id>``, in Milvus' characters."""
+    base = f"{alias}__{re.sub(r'[^A-Za-z0-9_]', '_', run_id)}"[: MAX_NAME - 8]
+    name, number = base, 2
+    while name in taken:
+        name, number = f"{base}_{number}", number + 1
+    return name
+
+
+def resolve(client: MilvusClient, alias: str) -> str | None:
+    """The collection that the alias stands for; None if there is no such alias."""
+    from pymilvus.exceptions import MilvusException
+
+    with milvus_errors(f"resolving the alias {alias}"):
+        try:
+            return str(client.describe_alias(alias)["collection_name"])
+        except MilvusException as error:
+            if error.code in {ALIAS_NOT_FOUND, COLLECTION_NOT_FOUND}:
+                return None
+            raise
+
+
+def require_alias_free(client: MilvusClient, alias: str) -> None:
+    """Refuses to go on where a collection bears the alias's name.
+
+    Raises:
+        ConfigError: it does; the message says how to migrate.
+    """
+    if collection.exists(client, alias):
+        raise ConfigError(
+            f"A collection named {alias} stands where the alias of that name would go.",
+            "Keep it and set load.alias: false; or set milvus.collection to a new name, load, point the "
+            f"readers there and drop {alias}; or drop {alias} and load again (a gap for readers).",
+        )
+
+
+def require_collection_free(client: MilvusClient, name: str) -> None:
+    """Refuses to go on where an alias bears the name that a collection is to get (`load.alias: false`).
+
+    Raises:
+        ConfigError: it does; the message says what to do.
+    """
+    behind = resolve(client, name)
+    if behind is not None:
+        raise ConfigError(
+            f"{name} is an alias (of {behind}), so no collection can bear that name.",
+            "Set load.alias: true, or drop the alias, or set milvus.collection to another name.",
+        )
+
+
+def promote(client: MilvusClient, alias: str, name: str) -> None:
+    """Points the alias at a proven collection, in one step that no reader can fall into.
+
+    Raises:
+        ConfigError: a collection bears the alias's name.
+        MilvusError: Milvus refused.
+    """
+    require_alias_free(client, alias)
+    collection.note(client, name, {PROVEN_AT: str(time.time_ns())})
+    present = resolve(client, alias)
+    if present == name:
+        return
+    with milvus_errors(f"pointing the alias {alias} at {name}"):
+        if present is None:
+            client.create_alias(name, alias)
+        else:
+            client.alter_alias(name, alias)
+    if resolve(client, alias) != name:
+        raise MilvusError(f"The alias {alias} does not point at {name} although Milvus accepted it.")
+
+
+def behind(client: MilvusClient, alias: str) -> dict[str, str | None]:
+    """Collections made for this alias, with the moment (ns since 1970) they were proven, or None."""
+    with milvus_errors("listing collections"):
+        names = [name for name in client.list_collections() if name.startswith(f"{alias}__")]
+    notes = {name: collection.properties(client, name) for name in names}
+    # Another alias may begin with this one's name and two underscores: the note decides.
+    return {name: about.get(PROVEN_AT) for name, about in notes.items() if about.get(ALIAS) == alias}
+
+
+def drop_unfinished(client: MilvusClient, alias: str) -> list[str]:
+    """Drops fresh collections that a load was killed over. Returns their names."""
+    live = resolve(client, alias)
+    unfinished = [
+        name for name, proven_at in behind(client, alias).items() if proven_at is None and name != live
+    ]
+    for name in unfinished:
+        collection.drop(client, name)
+    return unfinished
+
+
+def drop_old(client: MilvusClient, alias: str, keep: int) -> list[str]:
+    """Drops all but the newest `keep` proven collections besides the live one. Returns their names."""
+    live = resolve(client, alias)
+    proven = {name: int(at) for name, at in behind(client, alias).items() if at is not None and name != live}
+    old = sorted(proven, key=lambda name: proven[name], reverse=True)[keep:]
+    for name in old:
+        collection.drop(client, name)
+    return old

@@ -1,0 +1,178 @@
+"""The ANN index of every vector field: build, wait until it is whole, load."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuku.milvus.calls import milvus_errors, wait_until
+from tuku.milvus.collection import note, properties
+from tuku.milvus.fields import vector_fields
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+    from tuku.config import IndexConfig, MilvusConfig
+
+logger = logging.getLogger(__name__)
+
+# Not every Milvus tells an index's parameters (Lite does not): what was asked for is noted on the collection.
+INDEX = "tuku.index"
+
+_GRAPH: dict[str, int | float | str] = {"M": 16, "efConstruction": 200}
+_CLUSTERS: dict[str, int | float | str] = {"nlist": 1_024}
+BUILD_PARAMS: dict[str, dict[str, int | float | str]] = {
+    "HNSW": _GRAPH,
+    "HNSW_SQ": {**_GRAPH, "sq_type": "SQ8"},
+    "IVF_FLAT": _CLUSTERS,
+    "IVF_SQ8": _CLUSTERS,
+    "FLAT": {},
+    "AUTOINDEX": {},
+}
+# FAISS wants at least so many rows to train one cluster (ClusteringParameters.min_points_per_centroid).
+ROWS_PER_CLUSTER = 39
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """How far the index of one vector field is, in rows."""
+
+    field: str
+    total: int
+    indexed: int
+    pending: int
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is pending: by the rows, for Milvus' `state` says Finished while some still are."""
+        return self.pending == 0 and self.indexed == self.total
+
+    def __str__(self) -> str:
+        return f"{self.indexed} of {self.total} rows indexed, {self.pending} pending"
+
+
+def build_params(index: IndexConfig, rows: int) -> dict[str, int | float | str]:
+    """Defaults, the configuration's over them, and no more clusters than the rows can train."""
+    params = {**BUILD_PARAMS[index.type], **index.params}
+    nlist = int(params.get("nlist", 0))
+    most = max(1, rows if "nlist" in index.params else rows // ROWS_PER_CLUSTER)
+    if nlist > most:
+        params["nlist"] = most
+        logger.info("index %s of %d rows: nlist lowered from %d to %d", index.type, rows, nlist, most)
+    return params
+
+
+def index_fits(client: MilvusClient, name: str, config: MilvusConfig) -> bool:
+    """Whether every vector field has the index that the configuration asks for."""
+    if properties(client, name).get(INDEX) != _asked_for(config.index):
+        return False
+    return all(_has_index(client, name, field, config.index) for field in vector_fields(config))
+
+
+def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: int) -> None:
+    """Gives every vector field its index; an equal one stays, another one is dropped first.
+
+    Args:
+        client: an open client.
+        name: the collection. It is released while an index of it is exchanged.
+        config: type, metric and parameters of the index.
+        rows: in the collection; an IVF index gets no more clusters than that.
+    """
+    if index_fits(client, name, config):
+        return
+    params = build_params(config.index, rows)
+    with milvus_errors(f"building the indexes of collection {name}"):
+        if client.list_indexes(name):
+            client.release_collection(name)
+        for field in vector_fields(config):
+            for old in client.list_indexes(name, field_name=field):
+                client.drop_index(name, old)
+            wanted = client.prepare_index_params()
+            wanted.add_index(
+                field,
+                index_name=field,
+                index_type=config.index.type,
+                metric_type=config.index.metric,
+                params=params,
+            )
+            # sync waits for `state`, which proves nothing, and asks Lite for an RPC that it does not have.
+            client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
+    note(client, name, {INDEX: _asked_for(config.index)})
+
+
+def index_states(client: MilvusClient, name: str, config: MilvusConfig) -> list[IndexState]:
+    """How far each vector field's index is; a field without an index has indexed nothing."""
+    states = []
+    for field in vector_fields(config):
+        with milvus_errors(f"describing the index of {name}.{field}"):
+            about = client.describe_index(name, field) or {
+                "total_rows": 0,
+                "indexed_rows": 0,
+                "pending_index_rows": -1,
+            }
+        numbers = (int(about[key]) for key in ("total_rows", "indexed_rows", "pending_index_rows"))
+        states.append(IndexState(field, *numbers))
+    return states
+
+
+def wait_indexed(client: MilvusClient, name: str, config: MilvusConfig, rows: int, timeout_s: float) -> None:
+    """Waits until every vector field's index covers the rows.
+
+    Args:
+        client: an open client.
+        name: the collection, flushed.
+        config: which vector fields it has.
+        rows: at least so many must be indexed. (After upserts Milvus counts old versions too, until it
+            compacts.)
+        timeout_s: the deadline.
+
+    Raises:
+        MilvusError: rows were still pending at the deadline.
+    """
+
+    def missing() -> str:
+        states = index_states(client, name, config)
+        return "; ".join(
+            f"index of {state.field}: {state}, {rows} expected"
+            for state in states
+            if not state.whole or state.total < rows
+        )
+
+    wait_until(missing, timeout_s)
+
+
+def load_state(client: MilvusClient, name: str) -> str:
+    """``Loaded``, ``Loading``, ``NotLoad`` or ``NotExist``."""
+    with milvus_errors(f"asking for the load state of {name}"):
+        return str(client.get_load_state(name)["state"].name)
+
+
+def load(client: MilvusClient, name: str, timeout_s: float) -> None:
+    """Loads the collection into memory, so that it can be searched; done at once if it is.
+
+    Raises:
+        MilvusError: it was not loaded at the deadline.
+    """
+    with milvus_errors(f"loading collection {name}"):
+        client.load_collection(name, timeout=timeout_s)
+
+    def missing() -> str:
+        state = load_state(client, name)
+        return "" if state == "Loaded" else f"load state of {name} is {state}"
+
+    wait_until(missing, timeout_s)
+
+
+def _has_index(client: MilvusClient, name: str, field: str, index: IndexConfig) -> bool:
+    with milvus_errors(f"describing the index of {name}.{field}"):
+        if field not in client.list_indexes(name, field_name=field):
+            return False
+        about = client.describe_index(name, field)
+    return bool(about["index_type"] == index.type and about["metric_type"] == index.metric)
+
+
+def _asked_for(index: IndexConfig) -> str:
+    params = {**BUILD_PARAMS[index.type], **index.params}
+    return json.dumps({"type": index.type, "metric": index.metric, "params": params}, sort_keys=True)

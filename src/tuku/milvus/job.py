@@ -1,0 +1,267 @@
+"""The load: choose a strategy, fill, index, prove, and only then promote."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from tuku.milvus import alias, collection, index, load
+from tuku.milvus.connect import connected, is_local
+from tuku.milvus.ledger import LoadedRuns
+from tuku.milvus.verify import COUNT, Check, LakeReader, verify
+from tuku.schemas import IMAGES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pymilvus import MilvusClient
+
+    from tuku.config import Config
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+"""Called with the phase (``insert``, ``index``, ``verify``), rows done, rows in all."""
+
+
+class LakeSource(LakeReader, Protocol):
+    """What a load reads of the lake."""
+
+    def run_ids(self) -> set[str]:
+        """The committed runs."""
+        ...
+
+    def changed_since(self, run_ids: set[str]) -> Iterator[pa.Table]:
+        """Rows of the current view, in `schemas.IMAGES`, that come from none of these runs."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load did; `load` and `verify` of report.json.
+
+    Attributes:
+        strategy: ``upsert`` or ``rebuild``.
+        reason: why that one.
+        collection: that was filled.
+        alias: that readers use, or None with `load.alias: false`.
+        inserted: rows sent.
+        deleted: rows deleted from a collection in place.
+        files: files imported in bulk.
+        seconds: the whole load, proof included.
+        checks: the proof. If any failed, the alias stands where it stood.
+    """
+
+    strategy: Literal["upsert", "rebuild"]
+    reason: str
+    collection: str
+    alias: str | None
+    inserted: int
+    deleted: int
+    files: int
+    seconds: float
+    checks: list[Check]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check did."""
+        return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One load, and everything that its steps need."""
+
+    client: MilvusClient
+    config: Config
+    lake: LakeSource
+    run_id: str
+    embed_model: str
+    dim: int
+    progress: Progress
+
+    @property
+    def target(self) -> str:
+        return self.config.milvus.collection
+
+
+def load_and_verify(
+    config: Config, lake: LakeSource, *, run_id: str, embed_model: str, dim: int, progress: Progress
+) -> LoadReport:
+    """Brings the collection in line with the lake and proves it.
+
+    A fresh collection gets the alias only when every check has passed; what a killed load left behind
+    is dropped by the next one.
+
+    Args:
+        config: `milvus`, `load` and `verify` are used.
+        lake: the source of truth.
+        run_id: names a fresh collection.
+        embed_model: ``provider/model@revision`` of the lake's vectors.
+        dim: their length.
+        progress: see `Progress`.
+
+    Returns:
+        The report; the caller decides what a failed check means.
+
+    Raises:
+        VectorSpaceError: the collection holds vectors of another model.
+        ConfigError: the collection does not fit the configuration; the message says what to do.
+        MilvusError: Milvus refused or did not answer in time.
+    """
+    started = time.perf_counter()
+    with connected(config.milvus) as client:
+        job = _Job(client, config, lake, run_id, embed_model, dim, progress)
+        live = _live(job)
+        strategy, reason = _choose(job, live)
+        if strategy == "rebuild" or live is None:
+            report = _rebuild(job, reason)
+        else:
+            report = _upsert(job, live, reason)
+            if config.load.strategy == "auto" and _count_differs(report.checks):
+                logger.warning("%s does not hold the lake's rows after the upsert: filling a fresh one", live)
+                report = _rebuild(job, f"the row count was wrong after an upsert into {live}")
+    return replace(report, seconds=time.perf_counter() - started)
+
+
+def _live(job: _Job) -> str | None:
+    """The collection that readers see; None if there is none yet."""
+    if job.config.load.alias:
+        alias.require_alias_free(job.client, job.target)
+        return alias.resolve(job.client, job.target)
+    alias.require_collection_free(job.client, job.target)
+    return job.target if collection.exists(job.client, job.target) else None
+
+
+def _choose(job: _Job, live: str | None) -> tuple[Literal["upsert", "rebuild"], str]:
+    config = job.config
+    if live is None:
+        return "rebuild", f"there is no collection {job.target} yet"
+    if config.load.strategy == "rebuild":
+        if not config.load.alias and collection.vector_space(job.client, live) is None:
+            # Rebuilding in place drops the collection: never one that tuku has not made.
+            collection.require_vector_space(job.client, live, job.embed_model)
+        return "rebuild", "load.strategy is rebuild"
+    collection.require_vector_space(job.client, live, job.embed_model)
+    collection.check_schema(job.client, live, config.milvus, job.dim)
+    if config.load.strategy == "upsert":
+        return "upsert", "load.strategy is upsert"
+    loaded = LoadedRuns.read(collection.properties(job.client, live))
+    if loaded is None:
+        return "rebuild", f"no load into {live} was ever finished"
+    if config.load.alias and not index.index_fits(job.client, live, config.milvus):
+        return "rebuild", "the index in the configuration has changed"  # in place would cut readers off
+    news = sum(run_id not in loaded for run_id in job.lake.run_ids())
+    return "upsert", f"{live} fits and lacks {news} of the lake's runs"
+
+
+def _rebuild(job: _Job, reason: str) -> LoadReport:
+    client, config = job.client, job.config
+    runs = job.lake.run_ids()
+    name = _fresh_collection(job)
+    # Lite's insert replaces; a server's would double a request that pymilvus itself sends again.
+    inserted = _send(job, name, job.lake.batches(IMAGES.names), fresh=is_local(config.milvus.uri))
+    index.build_indexes(client, name, config.milvus, inserted)
+    _settle(job, name, inserted)
+    checks = _verify(job, name)
+    if all(check.passed for check in checks):
+        collection.note(client, name, LoadedRuns().adding(runs).note())
+        if config.load.alias:
+            alias.promote(client, job.target, name)
+            alias.drop_old(client, job.target, config.load.keep)
+    return _report(job, "rebuild", reason, name, inserted=inserted, checks=checks)
+
+
+def _fresh_collection(job: _Job) -> str:
+    client, config = job.client, job.config
+    notes = {}
+    if config.load.alias:
+        alias.drop_unfinished(client, job.target)
+        name = alias.collection_name(job.target, job.run_id, client.list_collections())
+        notes = {alias.ALIAS: job.target}
+    else:
+        name = job.target
+        collection.drop(client, name)
+    collection.create(client, name, config.milvus, job.dim, job.embed_model, notes=notes)
+    return name
+
+
+def _upsert(job: _Job, name: str, reason: str) -> LoadReport:
+    client, config = job.client, job.config
+    noted = LoadedRuns.read(collection.properties(client, name)) or LoadedRuns()
+    runs = job.lake.run_ids()
+    index.build_indexes(client, name, config.milvus, job.lake.rows())
+    inserted = _send(job, name, job.lake.changed_since({run_id for run_id in runs if run_id in noted}))
+    index.load(client, name, config.milvus.timeout_s)
+    _settle(job, name, collection.count(client, name))
+    checks = _verify(job, name)
+    if all(check.passed for check in checks):
+        collection.note(client, name, noted.adding(runs).note())
+    return _report(job, "upsert", reason, name, inserted=inserted, checks=checks)
+
+
+def _send(job: _Job, name: str, batches: Iterator[pa.Table], *, fresh: bool = False) -> int:
+    total = job.lake.rows()
+    loaded = load.upsert(
+        job.client,
+        name,
+        batches,
+        job.config.load.batch_rows,
+        fresh=fresh,
+        sent=lambda rows: job.progress("insert", rows, max(rows, total)),
+    )
+    load.flush(job.client, name, job.config.milvus.timeout_s)
+    return loaded.inserted
+
+
+def _settle(job: _Job, name: str, rows: int) -> None:
+    """Until every row is indexed and the collection can be searched."""
+    milvus = job.config.milvus
+    job.progress("index", 0, rows)
+    index.wait_indexed(job.client, name, milvus, rows, milvus.timeout_s)
+    index.load(job.client, name, milvus.timeout_s)
+    job.progress("index", rows, rows)
+
+
+def _verify(job: _Job, name: str) -> list[Check]:
+    rows = job.lake.rows()
+    job.progress("verify", 0, rows)
+    checks = verify(
+        job.client,
+        name,
+        job.lake,
+        job.config.milvus,
+        job.config.verify,
+        embed_model=job.embed_model,
+        dim=job.dim,
+    )
+    job.progress("verify", rows, rows)
+    return checks
+
+
+def _count_differs(checks: list[Check]) -> bool:
+    return any(check.name == COUNT and not check.passed for check in checks)
+
+
+def _report(
+    job: _Job,
+    strategy: Literal["upsert", "rebuild"],
+    reason: str,
+    name: str,
+    *,
+    inserted: int,
+    checks: list[Check],
+) -> LoadReport:
+    return LoadReport(
+        strategy=strategy,
+        reason=reason,
+        collection=name,
+        alias=job.target if job.config.load.alias else None,
+        inserted=inserted,
+        deleted=0,
+        files=0,
+        seconds=0.0,
+        checks=checks,
+    )

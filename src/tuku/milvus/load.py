@@ -1,0 +1,134 @@
+"""Filling a collection: batches sent by upsert or insert, deletes, flush."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from tuku.milvus.calls import RetryPolicy, milvus_errors, retried
+from tuku.milvus.fields import ID
+from tuku.milvus.filters import ids_in
+from tuku.milvus.rows import milvus_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pymilvus import MilvusClient
+
+# A server refuses messages above 64 MB; rows differ in size, so a request aims well below.
+REQUEST_BYTES = 16 * 1024 * 1024
+REQUEST_TIMEOUT_S = 60.0
+DELETE_IDS = 1_000
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was sent: rows (after dropping duplicates within a batch) and the seconds it took."""
+
+    inserted: int
+    seconds: float
+
+
+def upsert(
+    client: MilvusClient,
+    name: str,
+    batches: Iterable[pa.Table],
+    batch_rows: int,
+    *,
+    fresh: bool = False,
+    policy: RetryPolicy | None = None,
+    sent: Callable[[int], None] | None = None,
+) -> Loaded:
+    """Streams lake rows into a collection; of rows with one id in a batch the last wins.
+
+    Args:
+        client: an open client.
+        name: a collection with tuku's schema.
+        batches: tables in `schemas.IMAGES`, of any number of rows.
+        batch_rows: rows in one request, fewer where they would weigh more than about 16 MB.
+        fresh: the collection is empty and every id comes once: rows are inserted, which is cheaper. A request
+            that is sent again (by tuku) is an upsert all the same.
+        policy: how a request that failed for the moment is sent again.
+        sent: told the number of rows so far, after each request.
+
+    Raises:
+        VectorSpaceError: vectors of another length.
+        ConfigError: an id that the key field cannot hold, or a missing vector.
+        MilvusError: Milvus refused, or failed for longer than the policy lasts.
+    """
+    started, inserted = time.perf_counter(), 0
+    vectors, dim = _vectors(client, name)
+    for table in regrouped(batches, batch_rows):
+        rows = list({row[ID]: row for row in milvus_rows(table, vectors, dim)}.values())
+        _send(client, name, rows, fresh=fresh, policy=policy or RetryPolicy())
+        inserted += len(rows)
+        if sent:
+            sent(inserted)
+    return Loaded(inserted, time.perf_counter() - started)
+
+
+def delete(client: MilvusClient, name: str, ids: Iterable[str], policy: RetryPolicy | None = None) -> int:
+    """Deletes rows by id, whether they are there or not. Returns how many ids were sent."""
+    remaining, deleted = iter(dict.fromkeys(ids)), 0
+    while chunk := list(islice(remaining, DELETE_IDS)):
+        # pymilvus' own `ids=` puts keys between quotes without escaping them.
+        expression = ids_in(chunk)
+        request = partial(_delete, client, name, expression)
+        with milvus_errors(f"deleting from collection {name}"):
+            retried(request, policy or RetryPolicy())
+        deleted += len(chunk)
+    return deleted
+
+
+def flush(client: MilvusClient, name: str, timeout_s: float) -> None:
+    """Seals what was sent, so that it is on disk and gets indexed."""
+    with milvus_errors(f"flushing collection {name}"):
+        client.flush(name, timeout=timeout_s)
+
+
+def regrouped(batches: Iterable[pa.Table], batch_rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `batch_rows`, or fewer where they would weigh more than one request may."""
+    waiting: list[pa.Table] = []
+    rows = weight = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows, weight = rows + batch.num_rows, weight + batch.nbytes
+        while rows and (rows >= batch_rows or weight >= REQUEST_BYTES):
+            table = pa.concat_tables(waiting)
+            size = min(batch_rows, max(1, rows * REQUEST_BYTES // max(weight, 1)))
+            yield table.slice(0, size)
+            rest = table.slice(size)
+            waiting, rows, weight = [rest], rest.num_rows, rest.nbytes
+    if rows:
+        yield pa.concat_tables(waiting)
+
+
+def _send(
+    client: MilvusClient, name: str, rows: Sequence[dict[str, Any]], *, fresh: bool, policy: RetryPolicy
+) -> None:
+    def request(attempt: int) -> None:
+        # The first attempt may have arrived although its answer did not: insert does not look for doubles.
+        write = client.insert if fresh and attempt == 1 else client.upsert
+        write(name, rows, timeout=REQUEST_TIMEOUT_S)
+
+    with milvus_errors(f"writing {len(rows)} rows to collection {name}"):
+        retried(request, policy)
+
+
+def _delete(client: MilvusClient, name: str, expression: str, _attempt: int) -> None:
+    client.delete(name, filter=expression, timeout=REQUEST_TIMEOUT_S)
+
+
+def _vectors(client: MilvusClient, name: str) -> tuple[list[str], int]:
+    """Names of the collection's vector fields, and their length."""
+    with milvus_errors(f"describing collection {name}"):
+        fields = client.describe_collection(name)["fields"]
+    dims = {
+        field["name"]: int(field["params"]["dim"]) for field in fields if "dim" in field.get("params", {})
+    }
+    return list(dims), next(iter(dims.values()))

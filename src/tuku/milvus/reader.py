@@ -1,0 +1,42 @@
+"""The collection as its readers see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuku.errors import ConfigError
+from tuku.milvus import alias, collection, index
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+    from tuku.config import MilvusConfig
+
+
+def require_readable(client: MilvusClient, config: MilvusConfig) -> str:
+    """The collection behind `milvus.collection`, be that an alias or its own name.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    name = alias.resolve(client, config.collection) or config.collection
+    if not collection.exists(client, name):
+        raise ConfigError(
+            f"There is no collection or alias {config.collection} at {config.uri}.",
+            "Run `tuku ingest` or `tuku load` first, or check milvus.uri and milvus.collection.",
+        )
+    return name
+
+
+def require_searchable(client: MilvusClient, config: MilvusConfig, embed_model: str) -> str:
+    """The collection behind `milvus.collection`, loaded, and filled by this model (``provider/model@revision``).
+
+    Raises:
+        ConfigError: there is no such collection.
+        VectorSpaceError: another model filled it.
+        MilvusError: it could not be loaded in time.
+    """
+    name = require_readable(client, config)
+    collection.require_vector_space(client, name, embed_model)
+    index.load(client, name, config.timeout_s)
+    return name

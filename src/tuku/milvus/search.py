@@ -1,0 +1,122 @@
+"""Retrieval: nearest neighbours of vectors in one field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuku.milvus.calls import milvus_errors
+from tuku.milvus.fields import ID, scalar_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    from pymilvus import MilvusClient
+
+    from tuku.config import IndexConfig
+
+# Everything but the vectors; $meta stands for all dynamic fields.
+EVERYTHING = (*scalar_fields(), "$meta")
+
+MIN_EF = 64
+MAX_EF = 32_768  # Milvus takes no more
+MIN_NPROBE = 16
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One result.
+
+    Attributes:
+        id: the image's id.
+        score: higher is better: cosine or inner product as they are, L2 as the negative squared distance.
+        fields: the output fields that were asked for, dynamic ones by their names.
+    """
+
+    id: str
+    score: float
+    fields: dict[str, Any]
+
+
+def search_params(index: IndexConfig, limit: int, *, thorough: bool = False) -> dict[str, int | float | str]:
+    """How hard the index looks: more for longer result lists, most of all for a proof.
+
+    Args:
+        index: its type, and `search_params` that override.
+        limit: results wanted, the offset included.
+        thorough: for looking up what is known to be there.
+    """
+    params: dict[str, int | float | str] = {}
+    if index.type.startswith("HNSW"):
+        params["ef"] = MAX_EF if thorough else max(MIN_EF, 2 * limit)
+    elif index.type == "AUTOINDEX" and thorough:
+        params["ef"] = MAX_EF  # it is an HNSW in Lite and in open-source servers
+    elif index.type.startswith("IVF"):
+        nlist = int(index.params.get("nlist", 1_024))
+        params["nprobe"] = nlist if thorough else min(nlist, max(MIN_NPROBE, nlist // 16))
+    return params if thorough else {**params, **index.search_params}
+
+
+def search(
+    client: MilvusClient,
+    name: str,
+    field: str,
+    vectors: npt.NDArray[np.float32],
+    index: IndexConfig,
+    *,
+    limit: int = 10,
+    offset: int = 0,
+    where: str = "",
+    output: Sequence[str] = EVERYTHING,
+    thorough: bool = False,
+    strong: bool = False,
+    timeout_s: float = 60.0,
+) -> list[list[Hit]]:
+    """The nearest rows of each query, best first.
+
+    Args:
+        client: an open client.
+        name: a collection or alias, loaded.
+        field: ``image_embedding`` or ``text_embedding``.
+        vectors: queries, float32 (n, dim), of the model that the collection is stamped with
+            (`collection.require_vector_space` checks that).
+        index: of the field.
+        limit: results for each query.
+        offset: results to leave out before.
+        where: a Milvus filter expression, its literals quoted by `filters.quoted`. Where it leaves fewer rows
+            than `limit` the index is asked again, thoroughly.
+        output: fields to return.
+        thorough: looks as hard as the index can.
+        strong: sees every row written before (slower on a server).
+        timeout_s: the deadline.
+    """
+    options: dict[str, Any] = {"consistency_level": "Strong"} if strong else {}
+    if offset:
+        options["offset"] = offset
+
+    def ask(params: dict[str, int | float | str]) -> list[list[dict[str, Any]]]:
+        with milvus_errors(f"searching {name}.{field}"):
+            answer = client.search(
+                name,
+                data=list(vectors),
+                anns_field=field,
+                filter=where,
+                limit=limit,
+                output_fields=list(output),
+                search_params={"metric_type": index.metric, "params": params},
+                timeout=timeout_s,
+                **options,
+            )
+        return [list(hits) for hits in answer]
+
+    found = ask(search_params(index, limit + offset, thorough=thorough))
+    if where and any(len(hits) < limit for hits in found):
+        # Lite walks the graph past rows that the filter excludes, and gives up after `ef` of them.
+        found = ask(search_params(index, limit + offset, thorough=True))
+    sign = -1.0 if index.metric == "L2" else 1.0
+    return [
+        [Hit(str(hit[ID]), sign * float(hit["distance"]), dict(hit["entity"])) for hit in hits]
+        for hits in found
+    ]

@@ -1,0 +1,114 @@
+"""`tuku search`: the searcher wired to its model, its collection and its files."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from tuku.config import Config, MilvusConfig
+from tuku.errors import RowError
+from tuku.fetching import GuardedFetcher
+from tuku.imaging import thumbnail
+from tuku.protocols import Vector
+from tuku.providers.registry import create_embedder
+from tuku.search.grid import draw_grid, save_grid
+from tuku.search.results import Query, Result, SearchAnswer
+from tuku.search.searcher import Searcher
+from tuku.stages.fetch import Fetcher
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+_log = logging.getLogger(__name__)
+_TILE_PX = 480
+
+
+@dataclass(frozen=True)
+class MilvusRetriever:
+    """A loaded collection, behind the alias that readers use."""
+
+    client: MilvusClient
+    config: MilvusConfig
+
+    def nearest(self, field: str, vector: Vector, limit: int) -> list[Result]:
+        """See `Retriever`."""
+        from tuku.milvus.fields import scalar_fields
+        from tuku.milvus.search import search as search_milvus
+
+        own = set(scalar_fields())
+        queries = np.asarray([vector], dtype=np.float32)
+        hits = search_milvus(self.client, self.config.collection, field, queries, self.config.index, limit=limit)[0]
+        return [
+            Result(
+                id=hit.id,
+                score=hit.score,
+                scores={field: hit.score},
+                uri=hit.fields["origin"],
+                caption=hit.fields["image_description"],
+                keywords=tuple(hit.fields["keywords"]),
+                metadata={name: value for name, value in hit.fields.items() if name not in own},
+            )
+            for hit in hits
+        ]
+
+
+@contextmanager
+def open_searcher(config: Config) -> Iterator[Searcher]:
+    """A searcher over the collection that readers see.
+
+    Raises:
+        ConfigError: the model or its package is missing.
+        VectorSpaceError: the collection was filled by another model.
+        MilvusError: there is no such collection, or no server.
+    """
+    from tuku.milvus.connect import connected
+    from tuku.milvus.reader import require_searchable
+
+    embedder = create_embedder(config.embed)
+    with connected(config.milvus) as client, GuardedFetcher(config.fetch) as fetcher:
+        require_searchable(client, config.milvus, embedder.description.name)
+        yield Searcher(config, embedder, fetcher, MilvusRetriever(client, config.milvus))
+
+
+def search(config: Config, query: Query, grid: Path | None = None) -> SearchAnswer:
+    """Answer one query; draw the answer as a picture grid if a path for it (PNG) is given.
+
+    Raises:
+        TukuError: see `open_searcher` and `Searcher.search`.
+        RowError: the query's picture cannot be used.
+    """
+    with open_searcher(config) as searcher:
+        answer = searcher.search(query)
+        if grid is not None:
+            save_grid(_draw(answer, searcher.fetcher, config), grid)
+    return answer
+
+
+def _draw(answer: SearchAnswer, fetcher: Fetcher, config: Config) -> Image.Image:
+    uris = [result.uri for result in answer.results]
+    pictures = _pictures(uris, fetcher, config)
+    asked = _pictures([answer.query.image], fetcher, config)[0] if answer.query.image is not None else None
+    return draw_grid(answer, pictures, asked)
+
+
+def _pictures(uris: list[str], fetcher: Fetcher, config: Config) -> list[Image.Image | None]:
+    """A small copy of each; None where it cannot be had any more."""
+    pictures: list[Image.Image | None] = []
+    for uri, file in zip(uris, fetcher.fetch(uris), strict=True):
+        try:
+            if isinstance(file, RowError):
+                raise file
+            jpeg = thumbnail(file.content, _TILE_PX, max_pixels=config.decode.max_pixels)
+            pictures.append(Image.open(io.BytesIO(jpeg)))
+        except RowError as error:
+            _log.warning("No picture for %s: %s", uri, error)
+            pictures.append(None)
+    return pictures

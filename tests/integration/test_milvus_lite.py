@@ -1,0 +1,434 @@
+"""Lake → embedded Milvus → proof → alias, on a real Milvus Lite."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tuku.config import Config
+from tuku.errors import ConfigError, MilvusError, VectorSpaceError
+from tuku.milvus import alias, collection, index
+from tuku.milvus.connect import connected
+from tuku.milvus.filters import ids_in, quoted
+from tuku.milvus.job import LoadReport, load_and_verify
+from tuku.milvus.load import delete, flush, upsert
+from tuku.milvus.search import search
+from tuku.milvus.verify import verify
+from tuku.schemas import IMAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+pytestmark = pytest.mark.milvus
+
+DIM = 16
+MODEL = "fake/embedder@1"
+NASTY_IDS = ['a"b', "a'b", "a\\b", "猫.jpg", "a\nb", "$x", "' or id != '"]
+
+
+def unit_vectors(rows: int, seed: int) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(rows, DIM)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def images(ids: Sequence[str], run_id: str, seed: int = 0) -> pa.Table:
+    pictures, texts = unit_vectors(len(ids), seed), unit_vectors(len(ids), seed + 1_000)
+    rows = [
+        {
+            "image_id": key,
+            "uri": f"https://example.org/{number}.jpg",
+            "caption": f"第{number}张图片 of {run_id}",
+            "keywords": ["猫", str(number)],
+            "metadata": json.dumps(
+                {"price": number * 0.5, "id": number, "tags": {"a": [1, None]}, "none": None}
+            ),
+            "image_embedding": pictures[number],
+            "text_embedding": texts[number],
+            "content_sha256": f"{number:064x}",
+            "caption_model": "fake/captioner@1",
+            "embed_model": MODEL,
+            "run_id": run_id,
+        }
+        for number, key in enumerate(ids)
+    ]
+    return pa.Table.from_pylist(rows, schema=IMAGES)
+
+
+class MemoryLake:
+    """The lake's current view, in memory."""
+
+    def __init__(self, *runs: pa.Table) -> None:
+        self.committed: set[str] = set()
+        self.view: dict[str, dict] = {}
+        for run in runs:
+            self.add(run)
+
+    def add(self, run: pa.Table) -> None:
+        self.committed |= set(run.column("run_id").to_pylist())
+        self.view.update({row["image_id"]: row for row in run.to_pylist()})
+
+    def _table(self, rows: Sequence[dict]) -> pa.Table:
+        return pa.Table.from_pylist(list(rows), schema=IMAGES)
+
+    def rows(self) -> int:
+        return len(self.view)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        table = self._table(list(self.view.values())).select(list(columns))
+        yield from (table.slice(start, 90) for start in range(0, len(table), 90))
+
+    def sample(self, n: int, seed: int) -> pa.Table:
+        chosen = np.random.default_rng(seed).permutation(len(self.view))[:n]
+        rows = list(self.view.values())
+        return self._table([rows[position] for position in chosen])
+
+    def run_ids(self) -> set[str]:
+        return set(self.committed)
+
+    def changed_since(self, run_ids: set[str]) -> Iterator[pa.Table]:
+        changed = [row for row in self.view.values() if row["run_id"] not in run_ids]
+        if changed:
+            yield self._table(changed)
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return str(tmp_path / "deeper" / "milvus.db")
+
+
+def configured(uri: str, **sections: dict) -> Config:
+    milvus = {"uri": uri, "timeout_s": 20, **sections.pop("milvus", {})}
+    return Config.model_validate({"milvus": milvus, **sections})
+
+
+def run(config: Config, lake: MemoryLake, run_id: str = "r1", **changes) -> LoadReport:
+    given = {"embed_model": MODEL, "dim": DIM, "progress": lambda phase, done, total: None, **changes}
+    return load_and_verify(config, lake, run_id=run_id, **given)
+
+
+def failed(report: LoadReport) -> list[str]:
+    return [check.name for check in report.checks if not check.passed]
+
+
+@pytest.fixture
+def lake() -> MemoryLake:
+    return MemoryLake(images([*NASTY_IDS, *(f"i{n}" for n in range(493))], "r1"))
+
+
+def test_a_first_load_fills_proves_and_promotes(uri: str, lake: MemoryLake) -> None:
+    phases: list[tuple[str, int, int]] = []
+    report = run(configured(uri), lake, progress=lambda *event: phases.append(event))
+    assert failed(report) == []
+    assert (report.strategy, report.inserted, report.alias, report.collection) == (
+        "rebuild",
+        500,
+        "tuku",
+        "tuku__r1",
+    )
+    assert report.seconds > 0
+    names = [check.name for check in report.checks]
+    assert names == [
+        "rows",
+        "index of image_embedding",
+        "index of text_embedding",
+        "load state",
+        "vector space",
+        "sampled keys found once",
+        "sampled texts and metadata",
+        "sampled vectors",
+        "self-retrieval in image_embedding",
+        "self-retrieval in text_embedding",
+        "recall@10, image queries on image_embedding",
+        "recall@10, image queries on text_embedding",
+        "recall@10, text queries on image_embedding",
+        "recall@10, text queries on text_embedding",
+    ]
+    assert [phase for phase, _, _ in phases][-4:] == ["index", "index", "verify", "verify"]
+    assert ("insert", 500, 500) in phases
+    json.dumps([check.actual for check in report.checks])
+    with connected(configured(uri).milvus) as client:
+        assert alias.resolve(client, "tuku") == "tuku__r1"
+        assert collection.vector_space(client, "tuku") == MODEL
+
+
+def test_a_second_load_sends_nothing_and_proves_again(uri: str, lake: MemoryLake) -> None:
+    run(configured(uri), lake)
+    report = run(configured(uri), lake, "r2")
+    assert (report.strategy, report.inserted, report.collection) == ("upsert", 0, "tuku__r1")
+    assert failed(report) == []
+
+
+@pytest.mark.parametrize("with_alias", [True, False])
+def test_changed_and_new_rows_are_upserted_in_place(uri: str, lake: MemoryLake, with_alias: bool) -> None:
+    config = configured(uri, load={"alias": with_alias}, verify={"sample": 600})
+    first = run(config, lake)
+    assert failed(first) == []
+    lake.add(images([*NASTY_IDS, "new-1", "new-2"], "r2", seed=5))
+    report = run(config, lake, "r2")
+    assert failed(report) == []
+    assert (report.strategy, report.inserted, report.collection) == ("upsert", 9, first.collection)
+    assert first.collection == ("tuku__r1" if with_alias else "tuku")
+    assert run(config, lake, "r3").inserted == 0
+
+
+def test_rebuilding_in_place_refills_the_collection(uri: str, lake: MemoryLake) -> None:
+    run(configured(uri, load={"alias": False}), lake)
+    report = run(configured(uri, load={"alias": False, "strategy": "rebuild"}), lake, "r2")
+    assert (report.strategy, report.inserted, report.collection, report.alias) == (
+        "rebuild",
+        500,
+        "tuku",
+        None,
+    )
+    assert failed(report) == []
+
+
+def test_rebuilding_keeps_the_last_collections_and_drops_older_ones(uri: str, lake: MemoryLake) -> None:
+    config = configured(uri, load={"strategy": "rebuild", "keep": 1})
+    reports = [run(config, lake, run_id) for run_id in ("r1", "r1", "r2")]
+    assert [report.collection for report in reports] == ["tuku__r1", "tuku__r1_2", "tuku__r2"]
+    with connected(config.milvus) as client:
+        assert sorted(client.list_collections()) == ["tuku__r1_2", "tuku__r2"]
+        assert alias.resolve(client, "tuku") == "tuku__r2"
+
+
+def test_what_a_killed_load_left_is_dropped_and_nothing_else(uri: str, lake: MemoryLake) -> None:
+    config = configured(uri)
+
+    def killed(phase: str, done: int, total: int) -> None:
+        if phase == "index":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(config, lake, "r0", progress=killed)
+    with connected(config.milvus) as client:
+        assert client.list_collections() == ["tuku__r0"]
+        assert alias.resolve(client, "tuku") is None
+        collection.create(
+            client, "tuku__other__r0", config.milvus, DIM, MODEL, notes={alias.ALIAS: "tuku__other"}
+        )
+    assert failed(run(config, lake)) == []
+    with connected(config.milvus) as client:
+        assert sorted(client.list_collections()) == ["tuku__other__r0", "tuku__r1"]
+
+
+def test_a_load_in_place_that_was_killed_starts_over(uri: str, lake: MemoryLake) -> None:
+    config = configured(uri, load={"alias": False})
+
+    def killed(phase: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(config, lake, progress=killed)
+    report = run(config, lake)
+    assert (report.strategy, report.inserted) == ("rebuild", 500)
+    assert failed(report) == []
+
+
+def test_a_row_lost_before_the_proof_keeps_the_alias_where_it_was(uri: str, lake: MemoryLake) -> None:
+    config = configured(uri, load={"strategy": "rebuild"})
+    run(config, lake)
+
+    def tampering(phase: str, done: int, total: int) -> None:
+        if (phase, done) == ("verify", 0):
+            with connected(config.milvus) as client:
+                assert delete(client, "tuku__r2", ["i7"]) == 1
+
+    report = run(config, lake, "r2", progress=tampering)
+    assert "rows" in failed(report)
+    assert not report.passed
+    with connected(config.milvus) as client:
+        assert alias.resolve(client, "tuku") == "tuku__r1"
+
+
+def test_a_changed_vector_is_seen(uri: str, lake: MemoryLake) -> None:
+    config = configured(uri, verify={"sample": 500})
+    run(config, lake)
+    with connected(config.milvus) as client:
+        upsert(client, "tuku", [images(["i7"], "r1", seed=99)], 100)
+    report = run(config, lake, "r2")
+    assert failed(report) == ["sampled texts and metadata", "sampled vectors"]
+    [vectors] = [check for check in report.checks if check.name == "sampled vectors"]
+    assert (vectors.expected, vectors.actual) == (500, 499)
+
+
+@pytest.mark.parametrize(("strategy", "heals"), [("auto", True), ("upsert", False)])
+def test_a_missing_row_is_seen_and_auto_rebuilds(
+    uri: str, lake: MemoryLake, strategy: str, heals: bool
+) -> None:
+    config = configured(uri, load={"strategy": strategy})
+    run(config, lake)
+    with connected(config.milvus) as client:
+        delete(client, "tuku", [NASTY_IDS[0]])
+    report = run(config, lake, "r2")
+    assert report.passed is heals
+    assert report.collection == ("tuku__r2" if heals else "tuku__r1")
+    if heals:
+        assert "row count was wrong" in report.reason
+    else:
+        assert "rows" in failed(report)
+
+
+def test_vectors_of_another_model_are_refused(uri: str, lake: MemoryLake) -> None:
+    run(configured(uri), lake)
+    for strategy in ("auto", "upsert"):
+        with pytest.raises(VectorSpaceError, match="tuku load --strategy rebuild"):
+            run(configured(uri, load={"strategy": strategy}), lake, "r2", embed_model="other/model@2")
+    rebuilt = run(configured(uri, load={"strategy": "rebuild"}), lake, "r2", embed_model="other/model@2")
+    assert failed(rebuilt) == []
+
+
+def test_a_schema_that_does_not_fit_is_refused(uri: str, lake: MemoryLake) -> None:
+    run(configured(uri, milvus={"vectors": ["image"]}), lake)
+    with pytest.raises(ConfigError, match=r"lacks text_embedding.*--strategy rebuild"):
+        run(configured(uri), lake, "r2")
+    with pytest.raises(ConfigError, match="length 16, not 8"):
+        run(configured(uri, milvus={"vectors": ["image"]}), lake, "r2", dim=8)
+
+
+@pytest.mark.parametrize("kind", ["HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "FLAT", "AUTOINDEX"])
+@pytest.mark.parametrize("metric", ["COSINE", "IP", "L2"])
+def test_every_index_type_and_metric_passes_the_proof(
+    uri: str, lake: MemoryLake, kind: str, metric: str
+) -> None:
+    report = run(configured(uri, milvus={"index": {"type": kind, "metric": metric}}), lake)
+    assert failed(report) == []
+    with connected(configured(uri).milvus) as client:
+        about = client.describe_index("tuku", "image_embedding")
+        assert (about["index_type"], about["metric_type"]) == (kind, metric)
+
+
+def test_a_coarse_index_fails_on_recall_alone(uri: str, lake: MemoryLake) -> None:
+    coarse = {"type": "IVF_FLAT", "params": {"nlist": 100}, "search_params": {"nprobe": 1}}
+    report = run(configured(uri, milvus={"index": coarse}), lake)
+    assert failed(report) == [check.name for check in report.checks if check.name.startswith("recall")]
+
+
+@pytest.mark.parametrize("with_alias", [True, False])
+def test_another_index_is_built_where_the_old_one_was(uri: str, lake: MemoryLake, with_alias: bool) -> None:
+    load = {"alias": with_alias}
+    run(configured(uri, load=load), lake)
+    report = run(configured(uri, load=load, milvus={"index": {"type": "FLAT"}}), lake, "r2")
+    assert failed(report) == []
+    assert report.collection == ("tuku__r2" if with_alias else "tuku")  # readers of an alias are not cut off
+    with connected(configured(uri).milvus) as client:
+        assert client.describe_index(report.collection, "text_embedding")["index_type"] == "FLAT"
+        before = index.index_states(client, report.collection, configured(uri).milvus)
+        assert [state.indexed for state in before] == [500, 500]
+
+
+@pytest.mark.parametrize("with_alias", [True, False])
+def test_an_empty_lake_makes_an_empty_collection(uri: str, with_alias: bool) -> None:
+    lake, config = MemoryLake(), configured(uri, load={"alias": with_alias})
+    report = run(config, lake)
+    assert report.inserted == 0
+    assert failed(report) == []
+    lake.add(images(["a", "b"], "r2"))
+    assert failed(run(config, lake, "r2")) == []
+
+
+def test_one_vector_field(uri: str, lake: MemoryLake) -> None:
+    report = run(configured(uri, milvus={"vectors": ["text"]}), lake)
+    assert failed(report) == []
+    assert "recall@10, image queries on text_embedding" in [check.name for check in report.checks]
+
+
+def test_names_that_are_taken_are_refused_with_a_way_out(uri: str, lake: MemoryLake) -> None:
+    run(configured(uri, load={"alias": False}), lake)
+    with pytest.raises(ConfigError, match=r"load\.alias: false"):
+        run(configured(uri), lake)
+    run(configured(uri, milvus={"collection": "other"}), lake)
+    with pytest.raises(ConfigError, match=r"load\.alias: true"):
+        run(configured(uri, milvus={"collection": "other"}, load={"alias": False}), lake)
+
+
+def test_a_collection_that_is_not_tukus_is_not_touched(uri: str, lake: MemoryLake) -> None:
+    config = configured(uri, load={"alias": False, "strategy": "rebuild"})
+    with connected(config.milvus) as client:
+        client.create_collection("tuku", dimension=4)
+    with pytest.raises(ConfigError, match="not made by tuku"):
+        run(config, lake)
+    with connected(config.milvus) as client:
+        assert client.list_collections() == ["tuku"]
+
+
+def test_of_rows_with_one_id_the_last_wins(uri: str) -> None:
+    config = configured(uri)
+    with connected(config.milvus) as client:
+        assert collection.ensure_collection(client, "c", config.milvus, DIM, MODEL)
+        assert not collection.ensure_collection(client, "c", config.milvus, DIM, MODEL)
+        first, last = images(["a", "b"], "r1"), images(["a"], "r2", seed=3)
+        assert upsert(client, "c", [pa.concat_tables([first, last])], 100).inserted == 2
+        flush(client, "c", 10)
+        index.build_indexes(client, "c", config.milvus, 2)
+        index.load(client, "c", 10)
+        assert collection.count(client, "c") == 2
+        assert verify(
+            client, "c", MemoryLake(first, last), config.milvus, config.verify, embed_model=MODEL, dim=DIM
+        )
+        [row] = client.query("c", filter=ids_in(["a"]), output_fields=["run_id"])
+        assert row["run_id"] == "r2"
+
+
+def test_waiting_for_rows_that_never_come_ends_with_the_numbers(uri: str, lake: MemoryLake) -> None:
+    config = configured(uri)
+    run(config, lake)
+    with (
+        connected(config.milvus) as client,
+        pytest.raises(MilvusError, match=r"500 of 500 rows indexed.*501 expected"),
+    ):
+        index.wait_indexed(client, "tuku", config.milvus, 501, timeout_s=0.3)
+
+
+@pytest.mark.parametrize("metric", ["COSINE", "IP", "L2"])
+def test_search_returns_the_best_first_with_everything_known(uri: str, lake: MemoryLake, metric: str) -> None:
+    config = configured(uri, milvus={"index": {"metric": metric}})
+    run(config, lake)
+    queries = np.stack([lake.view[key]["image_embedding"] for key in ("i3", NASTY_IDS[0])]).astype(np.float32)
+    with connected(config.milvus) as client:
+        index.load(client, "tuku", 10)  # another process opens the file
+        found = search(client, "tuku", "image_embedding", queries, config.milvus.index, limit=5)
+        assert [hits[0].id for hits in found] == ["i3", NASTY_IDS[0]]
+        assert all(
+            [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True) for hits in found
+        )
+        assert found[0][0].score == pytest.approx(0.0 if metric == "L2" else 1.0, abs=1e-5)
+        fields = found[0][0].fields
+        assert fields["price"] == 5.0
+        assert fields["meta_id"] == 10
+        assert fields["tags"] == {"a": [1, None]}
+        assert list(fields["keywords"]) == ["猫", "10"]
+        assert "image_embedding" not in fields
+        second = search(client, "tuku", "image_embedding", queries, config.milvus.index, limit=2, offset=1)
+        assert [hit.id for hit in second[0]] == [hit.id for hit in found[0][1:3]]
+        where = f"price < 1 and caption_model == {quoted('fake/captioner@1')}"
+        cheap = search(
+            client, "tuku", "image_embedding", queries, config.milvus.index, where=where, output=["price"]
+        )
+        assert {hit.fields["price"] for hit in cheap[0]} == {0.0, 0.5}
+
+
+def test_a_file_that_another_process_has_open_is_named(uri: str, lake: MemoryLake, capfd) -> None:
+    config = configured(uri)
+    script = (
+        "import sys; from tuku.config import MilvusConfig; from tuku.milvus.connect import connect\n"
+        "client = connect(MilvusConfig(uri=sys.argv[1])); print('open', flush=True); sys.stdin.read()"
+    )
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(
+        [sys.executable, "-c", script, uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    ) as other:
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(MilvusError, match="open in another process"):
+            run(config, lake)
+        other.stdin.close()
+        assert other.wait(20) == 0
+    assert capfd.readouterr().err == ""
+    assert run(config, lake).passed

@@ -1,0 +1,107 @@
+"""What happens at 3 a.m.: each mishap ends with one paragraph that says what to do, and no stack trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import environment
+
+pytestmark = [pytest.mark.ray, pytest.mark.milvus]
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tuku, catalogue, tmp_path):
+    listed = _many_rows(catalogue, tmp_path / "many.csv", copies=60)
+    arguments = ["ingest", str(listed), "--set", "runtime.block_rows=32"]
+    process = subprocess.Popen(
+        tuku.command(*arguments), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tuku.lake.glob("runs/*/parts/part-*.parquet")):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "again" in err
+    again = tuku(*arguments, "--json")
+    assert again.code == 0, again.err
+    report = again.json
+    assert report["resumed"]
+    assert report["rows"]["unchanged"] > 0
+    assert report["rows"]["unchanged"] + report["rows"]["ok"] == report["rows"]["manifest"]
+    assert report["verify"]["passed"]
+
+
+def test_a_lake_that_cannot_be_written(tuku, catalogue, tmp_path):
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("not a folder")
+    done = tuku("ingest", catalogue, "--set", f"lake.uri={in_the_way}/lake")
+    assert done.code == 2
+    assert "lake.uri" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_missing_model_package(tuku, catalogue, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u, sys\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda name, package=None: None if name.startswith('efficientnet') else find(name, package)\n"
+    )
+    done = tuku("ingest", catalogue, env={"PYTHONPATH": str(tmp_path)})
+    assert done.code == 2
+    assert "tuku[local]" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounting a small tmpfs needs root on Linux")
+def test_a_full_disk(tuku, catalogue, tmp_path):
+    disk = tmp_path / "small-disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
+    try:
+        done = tuku("ingest", catalogue, "--set", f"lake.uri={disk}/lake")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert done.code == 5
+    assert "disk is full" in done.err.lower()
+    assert "Traceback" not in done.err
+
+
+def test_an_unreadable_manifest(tuku, tmp_path):
+    for name, content in {"empty.csv": b"", "picture.xyz": b"?", "no-uri.csv": b"a,b\n1,2\n"}.items():
+        (tmp_path / name).write_bytes(content)
+        done = tuku("ingest", tmp_path / name)
+        assert done.code == 2, name
+        assert name in done.err
+    assert not list(tuku.lake.glob("runs/*"))
+
+
+def test_a_configuration_error_names_the_key_and_what_is_allowed(tuku):
+    wrong = tuku("ingest", "x.csv", "--set", "decode.max_pixel=5")
+    assert wrong.code == 2
+    assert "decode.max_pixel" in wrong.err
+    assert "max_pixels" in wrong.err
+
+
+def _many_rows(catalogue: Path, target: Path, copies: int) -> Path:
+    header, *rows = catalogue.read_text(encoding="utf-8").splitlines()
+    columns = header.split(",")
+    assert columns[:2] == ["id", "uri"]
+    lines = [header]
+    for copy in range(copies):
+        for row in rows:
+            image_id, uri, rest = row.split(",", 2)
+            lines.append(f"{image_id}-{copy},{catalogue.parent / uri},{rest}")
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return target

@@ -1,0 +1,121 @@
+"""Lake rows as Milvus rows: limits in bytes, safe names, values that JSON in Milvus can hold."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuku.errors import ConfigError, VectorSpaceError
+from tuku.milvus.fields import MAX_METADATA_BYTES, scalar_fields
+from tuku.milvus.rows import RESERVED, cut, dynamic_fields, milvus_rows, vector_matrix
+from tuku.schemas import IMAGES
+
+
+def images(*rows: dict) -> pa.Table:
+    given = {"image_id": "a", "uri": "a.jpg", "caption": "一只猫", "keywords": ["猫"], "metadata": "{}"}
+    vectors = {"image_embedding": [1.0, 0.0], "text_embedding": [0.0, 1.0]}
+    return pa.Table.from_pylist([{**given, **vectors, **row} for row in rows], schema=IMAGES)
+
+
+@given(st.text(), st.integers(min_value=1, max_value=40))
+def test_a_text_is_cut_between_characters_and_as_late_as_possible(text: str, limit: int) -> None:
+    short = cut(text, limit)
+    assert text.startswith(short)
+    assert len(short.encode()) <= limit
+    if short != text:
+        assert len(text[: len(short) + 1].encode()) > limit
+
+
+def test_a_row_has_every_field_and_its_vectors() -> None:
+    [row] = milvus_rows(images({"run_id": "r1", "metadata": '{"price": 9.5}'}), ["image_embedding"], 2)
+    assert row.keys() == {*scalar_fields(), "image_embedding", "price"}
+    assert row["id"] == "a"
+    assert row["origin"] == "a.jpg"
+    assert row["image_description"] == "一只猫"
+    assert row["image_embedding"].dtype == np.float32
+    assert row["image_embedding"].tolist() == [1.0, 0.0]
+    assert row["caption_model"] == ""
+
+
+def test_long_captions_and_keywords_are_cut_in_bytes() -> None:
+    [row] = milvus_rows(images({"caption": "猫" * 5_000, "keywords": ["猫" * 100] * 100}), [], 2)
+    assert len(row["image_description"].encode()) == 8_190
+    assert len(row["keywords"]) == 64
+    assert len(row["keywords"][0].encode()) == 255
+
+
+def test_an_id_that_the_key_cannot_hold_is_refused() -> None:
+    with pytest.raises(ConfigError, match="longer than 512 bytes"):
+        milvus_rows(images({"image_id": "猫" * 171}), [], 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("price", "price"),
+        ("名称", "名称"),
+        ("unit price", "unit_price"),
+        ("$meta", "_meta"),
+        ("2nd", "_2nd"),
+        ("", "_"),
+        ("id", "meta_id"),
+        ("origin", "meta_origin"),
+        ("text_embedding", "meta_text_embedding"),
+        ("a.b", "a_b"),
+    ],
+)
+def test_metadata_gets_names_that_filters_can_use(name: str, safe: str) -> None:
+    assert dynamic_fields({name: 1}) == {safe: 1}
+
+
+def test_two_names_that_become_one_are_both_kept() -> None:
+    assert dynamic_fields({"a b": 1, "a_b": 2, "a-b": 3}) == {"a_b": 2, "a_b_2": 1, "a_b_3": 3}
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text() | st.floats() | st.none(), max_size=6))
+def test_no_metadata_is_lost_and_no_fixed_field_overwritten(metadata: dict) -> None:
+    fields = dynamic_fields(metadata)
+    kept = [
+        v for v in metadata.values() if v is not None and not (isinstance(v, float) and not np.isfinite(v))
+    ]
+    assert len(fields) == len(kept)
+    assert not RESERVED & fields.keys()
+    json.dumps(fields, allow_nan=False)
+
+
+def test_values_are_left_out_or_made_to_fit() -> None:
+    metadata = {
+        "none": None,
+        "nan": float("nan"),
+        "big": 2**70,
+        "nested": {"a": [1, None, {"b": float("inf")}]},
+    }
+    assert dynamic_fields(metadata) == {"big": str(2**70), "nested": {"a": [1, None, {"b": None}]}}
+
+
+def test_metadata_beyond_the_limit_loses_its_largest_value_only() -> None:
+    assert dynamic_fields({"small": 1, "large": "x" * MAX_METADATA_BYTES}) == {"small": 1}
+
+
+def test_vectors_come_without_the_rows_sliced_away() -> None:
+    table = images(
+        {"image_embedding": [1.0, 2.0]}, {"image_embedding": [3.0, 4.0]}, {"image_embedding": [5.0, 6.0]}
+    )
+    assert vector_matrix(table.slice(1, 1), "image_embedding", 2).tolist() == [[3.0, 4.0]]
+    assert vector_matrix(table.slice(0, 0), "image_embedding", 2).shape == (0, 2)
+    assert vector_matrix(IMAGES.empty_table(), "image_embedding", 2).shape == (0, 2)
+
+
+def test_a_vector_of_another_length_is_refused() -> None:
+    with pytest.raises(VectorSpaceError, match="not 2"):
+        vector_matrix(images({"image_embedding": [1.0, 2.0, 3.0]}), "image_embedding", 2)
+
+
+def test_a_missing_vector_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no text_embedding"):
+        vector_matrix(images({"text_embedding": None}), "text_embedding", 2)
