@@ -26,7 +26,8 @@ def peak_mib(count: int) -> float:
     shutil.rmtree(out, ignore_errors=True)
     script = str(Path(__file__).with_name("local_ingest.py"))
     run = subprocess.Popen(
-        [sys.executable, script, "--mode", "tuku", "--catalogue", catalogue, "--out", out], stdout=subprocess.DEVNULL
+        [sys.executable, script, "--mode", "tuku", "--catalogue", catalogue, "--out", out],
+        stdout=subprocess.DEVNULL,
     )
     peak = 0.0
     while run.poll() is None:

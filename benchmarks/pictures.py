@@ -1,4 +1,4 @@
-"""Catalogues for the benchmarks: distinct JPEGs of mixed size, cut out of the photographs in scikit-image and scikit-learn.
+"""Catalogues for the benchmarks: distinct JPEGs of mixed size, cut out of photographs in scikit-image and -learn.
 
 python benchmarks/pictures.py FOLDER COUNT
 """
@@ -17,7 +17,14 @@ from pathlib import Path
 from PIL import Image
 
 _MEAN_PIXELS = 790_000  # as in the measurements of docs: 0.79 megapixel and about 112 KB on average
-_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "motorcycle_left.png", "rocket.jpg")
+_PHOTOGRAPHS = (
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "hubble_deep_field.jpg",
+    "motorcycle_left.png",
+    "rocket.jpg",
+)
 
 
 def make_catalogue(folder: Path, count: int) -> Path:
@@ -35,7 +42,9 @@ def make_catalogue(folder: Path, count: int) -> Path:
     with catalogue.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["id", "uri", "title", "price"])
-        rows.writerows([f"p{number:06d}", _name(number), f"picture {number}", number % 500] for number in range(count))
+        rows.writerows(
+            [f"p{number:06d}", _name(number), f"picture {number}", number % 500] for number in range(count)
+        )
     return catalogue
 
 
@@ -55,7 +64,9 @@ def _write(folder: Path, number: int) -> None:
     left, top = chance.uniform(0, 1 - share) * width, chance.uniform(0, 1 - share) * height
     box = (round(left), round(top), round(left + share * width), round(top + share * height))
     out = io.BytesIO()
-    photograph.resize(size, Image.Resampling.BICUBIC, box=box).save(out, "JPEG", quality=chance.randint(80, 92))
+    photograph.resize(size, Image.Resampling.BICUBIC, box=box).save(
+        out, "JPEG", quality=chance.randint(80, 92)
+    )
     temporary = folder / f".{_name(number)}"
     temporary.write_bytes(out.getvalue())
     temporary.replace(folder / _name(number))
@@ -67,7 +78,9 @@ def _photographs() -> list[Image.Image]:
     import sklearn.datasets
 
     paths = [Path(skimage.__file__).parent / "data" / name for name in _PHOTOGRAPHS]
-    paths += [Path(sklearn.datasets.__file__).parent / "images" / name for name in ("china.jpg", "flower.jpg")]
+    paths += [
+        Path(sklearn.datasets.__file__).parent / "images" / name for name in ("china.jpg", "flower.jpg")
+    ]
     return [Image.open(path).convert("RGB") for path in paths]
 
 

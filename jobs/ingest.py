@@ -1,4 +1,4 @@
-"""The main job, for `ray job submit`:
+"""The main job, for `ray job submit`.
 
 ray job submit --working-dir . -- python jobs/ingest.py catalogue.csv --config conf/local.yaml
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from tuku import __version__
-from tuku.errors import ConfigError, RowError, TukuError
+from tuku.errors import RowError, TukuError
 
 if TYPE_CHECKING:
     from tuku.config import Config
@@ -37,14 +37,16 @@ def _options(command: _Command) -> _Command:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="tuku")
 def cli() -> None:
-    """tuku (图库): turn a catalogue of images into a searchable, proven Milvus collection."""
+    """Tuku (图库): turn a catalogue of images into a searchable, proven Milvus collection."""
 
 
 @cli.command()
 @click.argument("manifest", required=False)
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N rows of the manifest.")
 @_options
-def ingest(manifest: str | None, limit: int | None, profile: Path | None, overrides: Sequence[str], as_json: bool) -> int:
+def ingest(
+    manifest: str | None, limit: int | None, profile: Path | None, overrides: Sequence[str], as_json: bool
+) -> int:
     """Bring lake and Milvus up to MANIFEST: a CSV, TSV, JSONL or Parquet file, a folder or a glob."""
     from tuku.progress import choose_progress
     from tuku.runtime.ingest import ingest as run_ingest
@@ -86,9 +88,13 @@ def verify(profile: Path | None, overrides: Sequence[str], as_json: bool) -> int
 @cli.command()
 @click.argument("text", required=False)
 @click.option("--image", help="Search with a picture: a path or a URL.")
-@click.option("--in", "target", type=click.Choice(["image", "text"]), default="image", help="Which vectors to search.")
+@click.option(
+    "--in", "target", type=click.Choice(["image", "text"]), default="image", help="Which vectors to search."
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True)
-@click.option("--grid", type=click.Path(path_type=Path, dir_okay=False), help="Write the results as a picture (PNG).")
+@click.option(
+    "--grid", type=click.Path(path_type=Path, dir_okay=False), help="Write the results as a picture (PNG)."
+)
 @_options
 def search(
     text: str | None,
@@ -183,7 +189,9 @@ def _show_load(parts: dict[str, Any], *, as_json: bool) -> None:
         _print_json({name: part.model_dump(mode="json") for name, part in parts.items()})
         return
     for check in parts["verify"].checks:
-        click.echo(f"{'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.actual} (expected {check.expected})")
+        click.echo(
+            f"{'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.actual} (expected {check.expected})"
+        )
 
 
 def _print_json(value: dict[str, Any]) -> None:
@@ -193,6 +201,6 @@ def _print_json(value: dict[str, Any]) -> None:
 def _complain(message: str, remedy: str, code: int) -> int:
     from tuku.terminal import printable
 
-    lines = [f"tuku: {printable(message)}", *([f"      {printable(remedy)}"] if remedy else [])]
-    click.echo("\n".join(lines), err=True)
+    lines = [*message.splitlines(), *remedy.splitlines()]
+    click.echo("tuku: " + "\n      ".join(printable(line) for line in lines), err=True)
     return code

@@ -35,7 +35,7 @@ class ConfigError(TukuError):
 
 
 class ManifestError(ConfigError):
-    """A manifest that cannot be read at all. (A row that cannot be read is a dead letter.)"""
+    """A manifest that cannot be read at all; a row that cannot be read is a dead letter."""
 
 
 class StorageError(ConfigError):

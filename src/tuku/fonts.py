@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,7 @@ def find_font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
         ) from None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _font_file(named: str | None) -> str | None:
     """Cached, so that the search is done once and its warning is given once."""
     if named:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import dropwhile
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,9 +63,7 @@ class LakeView:
 
     def changed_since(self, run_ids: set[str]) -> Iterator[pa.Table]:
         """The images of this view that came with a run not among `run_ids`."""
-        for table in self._live(IMAGES.names):
-            if table.column("run_id")[0].as_py() not in run_ids:
-                yield table
+        return self._live(IMAGES.names, skip=run_ids)
 
     def sample(self, size: int, seed: int) -> pa.Table:
         """At most `size` images drawn evenly, the same ones for the same seed and lake (schema `IMAGES`)."""
@@ -77,21 +76,25 @@ class LakeView:
                 tables.append(table.take(positions))
         return pa.concat_tables(tables)
 
-    def _live(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+    def _live(self, columns: Sequence[str], skip: Collection[str] = ()) -> Iterator[pa.Table]:
+        """The live rows of the runs not in `skip`, newest run first. Runs older than all of those are not read."""
         read = list(dict.fromkeys([*columns, "image_id", *(["embed_model"] if self.embed_model else [])]))
+        runs = list(dropwhile(lambda run: run.run_id in skip, self.runs))
         newer: set[str] = set()
-        for run in reversed(self.runs):
+        for run in reversed(runs):
+            skipped = run.run_id in skip
             ids: list[str] = []
             for name in run.parts():
-                for table in read_rows(run.storage, name, read):
-                    table_ids = table.column("image_id").to_pylist()
-                    ids.extend(table_ids)
-                    live = table
-                    if newer:
-                        live = live.filter(pa.array([i not in newer for i in table_ids], pa.bool_()))
-                    if self.embed_model is not None:
-                        live = live.filter(pc.equal(live.column("embed_model"), self.embed_model))
-                    if live.num_rows:
+                for table in read_rows(run.storage, name, ["image_id"] if skipped else read):
+                    ids.extend(table.column("image_id").to_pylist())
+                    if not skipped and (live := self._current(table, newer)).num_rows:
                         yield live
-            if run is not self.runs[0]:
+            if run is not runs[0]:
                 newer.update(ids)
+
+    def _current(self, table: pa.Table, newer: set[str]) -> pa.Table:
+        if newer:
+            table = table.filter(pa.array([i not in newer for i in table.column("image_id").to_pylist()], pa.bool_()))
+        if self.embed_model is not None:
+            table = table.filter(pc.equal(table.column("embed_model"), self.embed_model))
+        return table

@@ -17,6 +17,7 @@ from pydantic import (
     ValidationError,
 )
 
+from tuku import units
 from tuku.errors import StorageError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class ApiUse(Part):
 
 
 class StageTime(Part):
-    """How many rows went through a stage, in how many seconds."""
+    """How many rows went through a stage, in how many busy seconds of all its workers together."""
 
     rows: Count
     seconds: Seconds
@@ -170,6 +171,17 @@ class Report(Part):
             if use.cost:
                 total[use.currency] = total.get(use.currency, 0.0) + use.cost
         return total
+
+    def headline(self) -> list[str]:
+        """What became of the run, in a few short phrases; the first is the one to remember."""
+        rows, time = self.rows, units.duration(self.seconds)
+        if self.status == "ok" and rows.ok + rows.failed == 0:
+            changes = units.plural(rows.deleted, "image") + " deleted" if rows.deleted else "nothing changed"
+            return [changes, f"{rows.unchanged:,} unchanged", time]
+        done = [units.plural(rows.ok, "image") + " ingested"]
+        failed = [f"{rows.failed:,} failed"] if rows.failed else []
+        rate = [units.rate(self.rows_per_s())] if rows.ok else []
+        return [*done, *failed, time, *rate]
 
     def to_dict(self) -> dict[str, Any]:
         """The object that report.json holds and `ingest --json` prints."""

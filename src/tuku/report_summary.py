@@ -64,28 +64,13 @@ class Summary:
         yield Text()
 
 
-def headline(report: Report) -> list[str]:
-    """What became of the run, in a few short phrases; the first is the one to remember."""
-    rows = report.rows
-    if report.status == "ok" and rows.ok + rows.failed == 0:
-        changes = units.plural(rows.deleted, "image") + " deleted" if rows.deleted else "nothing changed"
-        return [changes, f"{rows.unchanged:,} unchanged", units.duration(report.seconds)]
-    parts = [units.plural(rows.ok, "image") + " ingested"]
-    if rows.failed:
-        parts.append(f"{rows.failed:,} failed")
-    parts.append(units.duration(report.seconds))
-    if rows.ok:
-        parts.append(units.rate(report.rows_per_s()))
-    return parts
-
-
 def _headline(report: Report, marks: _Marks) -> Text:
     word, colour = _HEADLINES[report.status]
     mark = marks.good if report.status == "ok" else marks.bad
     resumed = ", resumed" if report.resumed else ""
     return Text.assemble(
         (word if word == mark.lower() else f"{mark} {word}", f"bold {colour}"),
-        ("  " + f" {marks.dot} ".join(headline(report)), "bold"),
+        ("  " + f" {marks.dot} ".join(report.headline()), "bold"),
         (f"  (run {printable(report.run_id)}{resumed})", "dim"),
     )
 
@@ -101,9 +86,7 @@ def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in names:
         number = name.startswith(">")
-        table.add_column(
-            name.lstrip(">"), justify="right" if number else "left", no_wrap=number, overflow="fold"
-        )
+        table.add_column(name.lstrip(">"), justify="right" if number else "left", no_wrap=number, overflow="fold")
     return table
 
 
@@ -112,10 +95,7 @@ def _rows(rows: Rows, unaccounted: int) -> Table:
     colours = {"ok": "green", "failed": "red", "unaccounted for": "bold red"}
     table = _table(*(f">{name}" for name in counts))
     table.add_row(
-        *(
-            Text(f"{number:,}", style=colours.get(name, "") if number else "dim")
-            for name, number in counts.items()
-        )
+        *(Text(f"{number:,}", style=colours.get(name, "") if number else "dim") for name, number in counts.items())
     )
     return table
 
@@ -174,7 +154,5 @@ def _files(paths: Mapping[str, str]) -> Table:
     table = _table("", "")
     table.show_header = False
     for name, path in paths.items():
-        table.add_row(
-            Text(printable(name), style="dim"), Text(printable(path), style="cyan", overflow="fold")
-        )
+        table.add_row(Text(printable(name), style="dim"), Text(printable(path), style="cyan", overflow="fold"))
     return table

@@ -23,7 +23,9 @@ def _add_up(report) -> bool:
 
 
 def _lake_rows(lake: Path) -> pa.Table:
-    return pa.concat_tables(pq.read_table(path, partitioning=None) for path in lake.glob("runs/*/parts/*.parquet"))
+    return pa.concat_tables(
+        pq.read_table(path, partitioning=None) for path in lake.glob("runs/*/parts/*.parquet")
+    )
 
 
 def test_csv_catalogue_then_nothing_changed_then_one_row_more(tuku, catalogue):
@@ -69,12 +71,17 @@ def test_other_manifests_with_chinese_names_and_captions(tuku, photographs, tmp_
     for number, path in enumerate(photographs):
         shutil.copy(path, pictures / f"照片 {number}{path.suffix}")
     names = sorted(path.name for path in pictures.iterdir())
-    rows = [{"id": f"编号-{i}", "path": f"图片/{name}", "标题": "一只猫", "price": i} for i, name in enumerate(names)]
+    rows = [
+        {"id": f"编号-{i}", "path": f"图片/{name}", "标题": "一只猫", "price": i}
+        for i, name in enumerate(names)
+    ]
     if kind == "folder":
         manifest = pictures
     elif kind == "jsonl":
         manifest = tmp_path / "目录.jsonl"
-        manifest.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        manifest.write_text(
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+        )
     else:
         manifest = tmp_path / "目录.parquet"
         pq.write_table(pa.Table.from_pylist(rows), manifest)
@@ -92,7 +99,11 @@ def test_other_manifests_with_chinese_names_and_captions(tuku, photographs, tmp_
 def test_http_catalogue(tuku, photographs, tmp_path):
     with serve(photographs[0].parent) as server:
         manifest = tmp_path / "urls.csv"
-        lines = ["id,url", *(f"{path.stem},{server.url}/{path.name}" for path in photographs), f"gone,{server.url}/none.jpg"]
+        lines = [
+            "id,url",
+            *(f"{path.stem},{server.url}/{path.name}" for path in photographs),
+            f"gone,{server.url}/none.jpg",
+        ]
         manifest.write_text("\n".join(lines), encoding="utf-8")
         refused = tuku("ingest", manifest, "--json")
         assert refused.code == 3
@@ -107,8 +118,15 @@ def test_http_catalogue(tuku, photographs, tmp_path):
 
 def test_four_ways_to_search_and_the_grid(tuku, catalogue, tmp_path):
     assert tuku("ingest", catalogue).code == 0
-    picture = next(path for path in catalogue.parent.rglob("*") if "cat" in path.stem or "chelsea" in path.stem)
-    for query in (["a cat"], ["a cat", "--in", "text"], ["--image", picture], ["--image", picture, "--in", "text"]):
+    picture = next(
+        path for path in catalogue.parent.rglob("*") if "cat" in path.stem or "chelsea" in path.stem
+    )
+    for query in (
+        ["a cat"],
+        ["a cat", "--in", "text"],
+        ["--image", picture],
+        ["--image", picture, "--in", "text"],
+    ):
         grid = tmp_path / "grid.png"
         answer = tuku("search", *query, "--limit", "3", "--grid", grid, "--json")
         assert answer.code == 0, answer.err

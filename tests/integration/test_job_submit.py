@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from support import environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]

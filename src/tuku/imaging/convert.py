@@ -80,7 +80,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _stretched(values: npt.NDArray[np.int32] | npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Values without an agreed white: the least becomes black, the greatest white; NaN and infinities black."""
+    """Values without an agreed white: the least becomes black, the greatest white; NaN and infinity black."""
     finite = np.isfinite(values)
     if not finite.any():
         return np.zeros(values.shape, dtype=np.uint8)

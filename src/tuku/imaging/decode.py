@@ -12,13 +12,14 @@ from PIL import Image, ImageFile
 
 from tuku.errors import RowError
 from tuku.imaging.convert import to_rgb
+from tuku.imaging.jpeg import is_padded_jpeg
 from tuku.imaging.sizes import check_size, reduced_size
 from tuku.imaging.sniff import sniff
 from tuku.imaging.structure import check_structure, is_whole, truncated
 from tuku.protocols import PictureSize, Pixels
 
-# Set once, on import, for the whole process. Pillow's guess at what is a bomb gives way to `max_pixels`, which
-# the header is held against before any pixel is decoded; and half a picture is never let pass.
+# Set once, on import, for the whole process. Pillow's guess at what is a bomb gives way to `max_pixels`,
+# which the header is held against before any pixel is decoded; and half a picture is never let pass.
 Image.MAX_IMAGE_PIXELS = None
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -63,8 +64,8 @@ def decode(content: bytes | memoryview, *, max_pixels: int, sizes: Sequence[Pict
     1/4 or 1/8 where that is still as large as wanted. Of an animation the first frame is taken; transparent
     parts become white; 16-bit values are scaled, 32-bit ones stretched between their least and greatest.
 
-    A JPEG whose data was damaged without breaking its structure, such as one cut short and closed again with
-    an end marker, cannot be told from a whole one: libjpeg fills the rest with grey.
+    Not noticed: damage inside a JPEG's pixel data (it has no checksum), and a progressive JPEG that was cut
+    short and closed again with an end marker, which is whole but less sharp.
 
     Args:
         content: the whole file.
@@ -93,6 +94,8 @@ def _decode(file: io.BytesIO, image_format: str, max_pixels: int, sizes: Sequenc
         target = reduced_size(width, height, sizes)
         image.draft(None, target)
         image.load()
+        if image_format == "JPEG" and is_padded_jpeg(image, file.getvalue(), target):
+            raise truncated(image_format)
         orientation = _orientation(
             image
         )  # after loading: PNG may keep it at its end, and TIFF has turned itself

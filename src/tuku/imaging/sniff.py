@@ -73,9 +73,7 @@ def sniff(content: bytes | memoryview) -> str:
         return _sniff_boxes(head)
     for offset, magic, name in _REFUSED:
         if head.startswith(magic, offset):
-            raise RowError(
-                "unsupported_format", f"{name}; taken are JPEG, PNG, WEBP, GIF, BMP, TIFF and AVIF"
-            )
+            raise _unsupported(name)
     for offset, magic, name in _TAKEN:
         if head.startswith(magic, offset):
             return name
@@ -88,19 +86,19 @@ def _sniff_boxes(head: bytes) -> str:
     if brands & _AVIF_BRANDS:
         return "AVIF"
     what = "a HEIC picture" if brands & _HEIF_BRANDS else "a video (MP4, MOV or their like) or a raw picture"
-    raise RowError("unsupported_format", f"{what}; taken are JPEG, PNG, WEBP, GIF, BMP, TIFF and AVIF")
+    raise _unsupported(what)
+
+
+def _unsupported(what: str) -> RowError:
+    return RowError("unsupported_format", f"{what}; taken are JPEG, PNG, WEBP, GIF, BMP, TIFF and AVIF")
 
 
 def _not_an_image(head: bytes) -> RowError:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        return RowError(
-            "not_an_image", "an HTML page: its address may lead to a login, a consent or an error page"
-        )
+        return RowError("not_an_image", "an HTML page: perhaps a login, a consent or an error page")
     if b"<svg" in text and text.startswith(b"<"):
-        return RowError(
-            "unsupported_format", "an SVG drawing; taken are JPEG, PNG, WEBP, GIF, BMP, TIFF and AVIF"
-        )
+        return _unsupported("an SVG drawing")
     if text.startswith((b"{", b"[")):
         return RowError("not_an_image", "JSON text: perhaps an error message of the server")
     if text.startswith(b"<"):

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 
 from tuku.errors import RowError
+from tuku.imaging.jpeg import is_whole_jpeg
 from tuku.imaging.sizes import check_size
 from tuku.imaging.tiff import check_tiff, is_whole_tiff
 
@@ -18,8 +19,6 @@ Content = bytes | memoryview
 
 _PNG_SIGNATURE_BYTES = 8
 _PNG_CHUNK_EXTRA_BYTES = 12  # length, type, checksum
-_JPEG_START_OF_SCAN = 0xDA
-_JPEG_BARE_MARKERS = {0x01, 0xFF, *range(0xD0, 0xD9)}  # they have no length: TEM, fill bytes, RSTn, SOI
 _WEBP_CANVAS_END = 30
 
 
@@ -37,6 +36,8 @@ def check_structure(content: Content, image_format: str, max_pixels: int) -> Non
     if image_format in ("PNG", "WEBP", "AVIF") and not is_whole(content, image_format):
         raise truncated(image_format)
     if image_format == "PNG":
+        width, height = (int.from_bytes(content[start : start + 4], "big") for start in (16, 20))
+        check_size(width, height, max_pixels)
         _check_png_checksums(content)
     elif image_format == "WEBP":
         _check_webp_canvas(content, max_pixels)
@@ -97,20 +98,6 @@ def _is_whole_png(content: Content) -> bool:
     return _png_chunks(content)[-1][1] <= len(content)
 
 
-def _is_whole_jpeg(content: Content) -> bool:
-    """Whether an end marker follows the first scan; a preview inside the EXIF has one of its own before that."""
-    at = 2
-    while at + 4 <= len(content):
-        marker = content[at + 1]
-        if content[at] != 0xFF or marker in _JPEG_BARE_MARKERS:  # noqa: PLR2004 - every marker begins with 0xFF
-            at += 1
-        elif marker == _JPEG_START_OF_SCAN:
-            return bytes(content[at:]).find(b"\xff\xd9") >= 0
-        else:
-            at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return False
-
-
 def _is_whole_gif(content: Content) -> bool:
     return bytes(content[-64:]).rstrip(b"\0").endswith(b";")
 
@@ -137,7 +124,7 @@ def _is_whole_avif(content: Content) -> bool:
 
 _IS_WHOLE: dict[str, Callable[[Content], bool]] = {
     "PNG": _is_whole_png,
-    "JPEG": _is_whole_jpeg,
+    "JPEG": is_whole_jpeg,
     "GIF": _is_whole_gif,
     "WEBP": _is_whole_webp,
     "BMP": _is_whole_bmp,

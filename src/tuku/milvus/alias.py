@@ -105,9 +105,7 @@ def behind(client: MilvusClient, alias: str) -> dict[str, str | None]:
 def drop_unfinished(client: MilvusClient, alias: str) -> list[str]:
     """Drops fresh collections that a load was killed over. Returns their names."""
     live = resolve(client, alias)
-    unfinished = [
-        name for name, proven_at in behind(client, alias).items() if proven_at is None and name != live
-    ]
+    unfinished = [name for name, proven_at in behind(client, alias).items() if proven_at is None and name != live]
     for name in unfinished:
         collection.drop(client, name)
     return unfinished

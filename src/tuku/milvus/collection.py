@@ -135,9 +135,7 @@ def check_schema(client: MilvusClient, name: str, config: MilvusConfig, dim: int
         )
 
 
-def ensure_collection(
-    client: MilvusClient, name: str, config: MilvusConfig, dim: int, embed_model: str
-) -> bool:
+def ensure_collection(client: MilvusClient, name: str, config: MilvusConfig, dim: int, embed_model: str) -> bool:
     """Creates the collection, or checks that the one there is fits. Returns whether it was created.
 
     Raises:

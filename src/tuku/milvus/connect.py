@@ -121,9 +121,7 @@ def _start_lite(path: str, config: MilvusConfig) -> MilvusClient:
                 "Milvus Lite serves one process at a time: end the other one (a `tuku serve`, a notebook), "
                 "or set milvus.uri to a Milvus server.",
             ) from error
-        raise MilvusError(
-            f"The local Milvus file {config.uri} cannot be opened: {reason or error}."
-        ) from error
+        raise MilvusError(f"The local Milvus file {config.uri} cannot be opened: {reason or error}.") from error
     finally:
         logger.removeHandler(kept)
         logger.propagate = propagate

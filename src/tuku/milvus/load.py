@@ -108,9 +108,7 @@ def regrouped(batches: Iterable[pa.Table], batch_rows: int) -> Iterator[pa.Table
         yield pa.concat_tables(waiting)
 
 
-def _send(
-    client: MilvusClient, name: str, rows: Sequence[dict[str, Any]], *, fresh: bool, policy: RetryPolicy
-) -> None:
+def _send(client: MilvusClient, name: str, rows: Sequence[dict[str, Any]], *, fresh: bool, policy: RetryPolicy) -> None:
     def request(attempt: int) -> None:
         # The first attempt may have arrived although its answer did not: insert does not look for doubles.
         write = client.insert if fresh and attempt == 1 else client.upsert
@@ -128,7 +126,5 @@ def _vectors(client: MilvusClient, name: str) -> tuple[list[str], int]:
     """Names of the collection's vector fields, and their length."""
     with milvus_errors(f"describing collection {name}"):
         fields = client.describe_collection(name)["fields"]
-    dims = {
-        field["name"]: int(field["params"]["dim"]) for field in fields if "dim" in field.get("params", {})
-    }
+    dims = {field["name"]: int(field["params"]["dim"]) for field in fields if "dim" in field.get("params", {})}
     return list(dims), next(iter(dims.values()))

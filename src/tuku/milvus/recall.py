@@ -53,9 +53,7 @@ class Probe:
         self.best = -np.sort(-merged, axis=1)[:, :K]
         position = {key: column for column, key in enumerate(ids)}
         for row, keys in enumerate(self.found):
-            self.scores[row].update(
-                {key: float(scores[row, position[key]]) for key in keys if key in position}
-            )
+            self.scores[row].update({key: float(scores[row, position[key]]) for key in keys if key in position})
 
     def recall(self) -> float:
         """Mean share of the exact first K that the index found; equal scores are equally right."""
@@ -87,9 +85,7 @@ def exact_scores(queries: Matrix, vectors: Matrix, metric: str) -> Matrix:
     return -distances
 
 
-def exact_pass(
-    probes: Sequence[Probe], batches: Iterable[pa.Table], dims: Mapping[str, int], metric: str
-) -> None:
+def exact_pass(probes: Sequence[Probe], batches: Iterable[pa.Table], dims: Mapping[str, int], metric: str) -> None:
     """Shows every row of the lake to every probe.
 
     Args:

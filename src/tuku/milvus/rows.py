@@ -7,6 +7,7 @@ import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,7 @@ def dynamic_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return _within_limit(fields)
 
 
+@lru_cache(maxsize=1_024)  # a catalogue has few columns and many rows
 def _safe_name(name: str) -> str:
     safe = re.sub(r"\W", "_", name) or "_"
     if safe[0].isdigit():
@@ -113,14 +115,13 @@ def _json_value(value: Any) -> Any:
 
 
 def _within_limit(fields: dict[str, Any]) -> dict[str, Any]:
-    sizes = {
-        name: len(json.dumps({name: value}, ensure_ascii=False).encode()) for name, value in fields.items()
-    }
+    # No character of str() becomes more than 4 bytes of JSON, and most metadata is far below the limit.
+    if len(str(fields)) * 4 <= MAX_METADATA_BYTES:
+        return fields
+    sizes = {name: len(json.dumps({name: value}, ensure_ascii=False).encode()) for name, value in fields.items()}
     while sum(sizes.values()) > MAX_METADATA_BYTES:
         largest = max(sizes, key=lambda name: sizes[name])
-        logger.warning(
-            "metadata %r (%d bytes) stays in the lake only: too large for Milvus", largest, sizes[largest]
-        )
+        logger.warning("metadata %r (%d bytes) stays in the lake only: too large for Milvus", largest, sizes[largest])
         del fields[largest], sizes[largest]
     return fields
 

@@ -116,7 +116,4 @@ def search(
         # Lite walks the graph past rows that the filter excludes, and gives up after `ef` of them.
         found = ask(search_params(index, limit + offset, thorough=True))
     sign = -1.0 if index.metric == "L2" else 1.0
-    return [
-        [Hit(str(hit[ID]), sign * float(hit["distance"]), dict(hit["entity"])) for hit in hits]
-        for hits in found
-    ]
+    return [[Hit(str(hit[ID]), sign * float(hit["distance"]), dict(hit["entity"])) for hit in hits] for hits in found]

@@ -9,9 +9,10 @@ import numpy as np
 
 from tuku.milvus import collection
 from tuku.milvus.calls import milvus_errors
+from tuku.milvus.connect import is_local
 from tuku.milvus.fields import ID, KEYWORDS, LAKE_COLUMN, vector_fields
 from tuku.milvus.filters import ids_in
-from tuku.milvus.index import index_states, load_state
+from tuku.milvus.index import index_states, load, load_state
 from tuku.milvus.recall import K, Probe, exact_pass, exact_scores
 from tuku.milvus.rows import milvus_rows, vector_matrix
 from tuku.milvus.search import search
@@ -54,8 +55,8 @@ class LakeReader(Protocol):
         """The current view, these columns of `schemas.IMAGES`, in tables of bounded size."""
         ...
 
-    def sample(self, n: int, seed: int) -> pa.Table:
-        """At most n rows of the current view, in `schemas.IMAGES`; the same ones for the same seed."""
+    def sample(self, size: int, seed: int) -> pa.Table:
+        """At most `size` rows of the current view, in `schemas.IMAGES`; the same ones for the same seed."""
         ...
 
 
@@ -98,18 +99,23 @@ def verify(
         seed: of the sample.
 
     Returns:
-        Every check, passed or not, always in the same order.
+        Every check, passed or not, always in the same order; only the load state if nothing can be asked.
 
     Raises:
         MilvusError: Milvus did not answer. (A wrong answer is a check that failed.)
     """
+    if is_local(config.uri):
+        load(client, name, config.timeout_s)  # an embedded Milvus loads anew in each process
     rows = lake.rows()
     proof = _Proof(client, name, config, dim, lake.sample(limits.sample, seed))
+    loaded = _load_check(proof)
+    if not loaded.passed:
+        return [loaded]
     actual = collection.count(client, name)
     return [
         Check(COUNT, rows, actual, actual == rows),
         *_index_checks(proof, rows),
-        _load_check(proof),
+        loaded,
         _vector_space_check(proof, embed_model),
         *_content_checks(proof),
         *_self_retrieval_checks(proof, limits.min_recall),
@@ -184,8 +190,7 @@ def _recall_checks(proof: _Proof, lake: LakeReader, min_recall: float) -> Iterat
             continue  # vectors of this kind are not configured, so nobody searches with them
         queries = vector_matrix(proof.sample, f"{kind}_embedding", proof.dim)
         probes += [
-            Probe(f"{kind} queries on {field}", field, queries, _found(proof, field, queries))
-            for field in fields
+            Probe(f"{kind} queries on {field}", field, queries, _found(proof, field, queries)) for field in fields
         ]
     if len(proof.sample):
         exact_pass(
@@ -196,9 +201,7 @@ def _recall_checks(proof: _Proof, lake: LakeReader, min_recall: float) -> Iterat
         )
     for probe in probes:
         recall = probe.recall()
-        yield Check(
-            f"recall@{K}, {probe.label}", f">= {min_recall:g}", round(recall, 4), recall >= min_recall
-        )
+        yield Check(f"recall@{K}, {probe.label}", f">= {min_recall:g}", round(recall, 4), recall >= min_recall)
 
 
 def _found(proof: _Proof, field: str, queries: Any, *, thorough: bool = False) -> list[list[str]]:

@@ -30,9 +30,7 @@ class LogProgress:
         clock: monotonic seconds.
     """
 
-    def __init__(
-        self, stream: TextIO, interval_s: float = 5.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, stream: TextIO, interval_s: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._interval_s = interval_s
         self._clock = clock

@@ -15,7 +15,6 @@ import pyarrow as pa
 from tuku.pipeline import STAGES, Stage, Toolbox
 from tuku.protocols import Usage
 
-
 _COUNTERS = ("errors", "rows", "failed")
 
 
@@ -95,7 +94,12 @@ def run_block(block: pa.Table, box: Toolbox, ahead: Executor) -> BlockStats:
 
 
 def _run_slices(
-    block: pa.Table, batch_rows: int, stages: Sequence[Stage], box: Toolbox, ahead: Executor, stats: BlockStats
+    block: pa.Table,
+    batch_rows: int,
+    stages: Sequence[Stage],
+    box: Toolbox,
+    ahead: Executor,
+    stats: BlockStats,
 ) -> Iterator[pa.Table]:
     early = [stage for stage in stages if stage.ahead]
     late = [stage for stage in stages if not stage.ahead]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from tuku.config import RuntimeConfig
 from tuku.errors import ConfigError
 
+_log = logging.getLogger(__name__)
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 """Enough for a local run: pixels never enter the object store, only work lists and counts do."""
 
@@ -26,24 +28,31 @@ def cluster(config: RuntimeConfig) -> Iterator[int]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    if config.address == "local":
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ part writes past Python, to stderr
     import ray
 
-    started_here = not ray.is_initialized()
-    if started_here:
-        _start(config)
-    _quieten()
-    try:
-        yield config.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-    finally:
+    # Ray prints what happens to tasks on stdout, which belongs to the command's own answer.
+    with redirect_stdout(_ToLog()):
+        started_here = not ray.is_initialized()
         if started_here:
-            ray.shutdown()
+            _start(config)
+        _quieten()
+        try:
+            yield config.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        finally:
+            if started_here:
+                ray.shutdown()
 
 
 def _start(config: RuntimeConfig) -> None:
     import ray
 
-    options: dict[str, object] = {"address": config.address, "log_to_driver": False, "logging_level": logging.ERROR}
+    options: dict[str, object] = {
+        "address": config.address,
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+    }
     if config.address == "local":
         options |= {
             "include_dashboard": False,
@@ -70,3 +79,12 @@ def _quieten() -> None:
     context.print_on_execution_start = False
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+class _ToLog(io.TextIOBase):
+    """A stream whose lines become log records."""
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            _log.debug("Ray: %s", text.rstrip())
+        return len(text)

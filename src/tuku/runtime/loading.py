@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from tuku.milvus.verify import Check as MilvusCheck
 
 
-def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tuple[LoadSummary, VerifySummary]:
+def load_lake(
+    config: Config, lake: Lake, run_id: str, progress: Progress
+) -> tuple[LoadSummary, VerifySummary]:
     """Bring the collection up to the lake's current view and prove it.
 
     Args:
@@ -38,7 +40,9 @@ def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tu
         progress.phase(phase, f"{done:,} of {total:,}")
 
     view = LakeView.of_one_space(lake)
-    outcome = load_and_verify(config, view, run_id, stamp.embed_model, stamp.dim, on_progress)
+    outcome = load_and_verify(
+        config, view, run_id=run_id, embed_model=stamp.embed_model, dim=stamp.dim, progress=on_progress
+    )
     summary = LoadSummary(
         strategy=outcome.strategy,
         reason=outcome.reason,
@@ -90,7 +94,9 @@ def require_passed(verify: VerifySummary) -> None:
         VerificationError: naming the checks that failed.
     """
     failed = [
-        f"{check.name} (expected {check.expected}, got {check.actual})" for check in verify.checks if not check.passed
+        f"{check.name} (expected {check.expected}, got {check.actual})"
+        for check in verify.checks
+        if not check.passed
     ]
     if failed:
         raise VerificationError(
@@ -108,6 +114,7 @@ def _stamp(lake: Lake) -> Stamp:
 
 def _summary(checks: Iterable[MilvusCheck]) -> VerifySummary:
     shown = tuple(
-        Check(name=check.name, expected=check.expected, actual=check.actual, passed=check.passed) for check in checks
+        Check(name=check.name, expected=check.expected, actual=check.actual, passed=check.passed)
+        for check in checks
     )
     return VerifySummary(passed=all(check.passed for check in shown), checks=shown)

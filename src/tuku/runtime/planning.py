@@ -87,7 +87,7 @@ def _write_work_list(run: Run, batches: Iterator[pa.Table], config: Config) -> i
             waiting, total, files = waiting.slice(file_rows), total + file_rows, files + 1
     if waiting.num_rows:
         run.write_work(files, waiting, _last_block_rows(waiting.num_rows, config))
-    return total + waiting.num_rows
+    return total + int(waiting.num_rows)
 
 
 def _last_block_rows(rows: int, config: Config) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from tuku.config import Config
@@ -36,7 +38,9 @@ def write_report(report: Report, run: Run, lake: Lake, config: Config) -> Report
     complete = report.model_copy(update={"paths": paths})
     try:
         run.write_text("report.json", complete.to_json())
-        run.write_text("report.html", render_report(complete, _gallery(run, lake, config), _examples(run, config)))
+        run.write_text(
+            "report.html", render_report(complete, _gallery(run, lake, config), _examples(run, config))
+        )
     except TukuError as error:
         _log.warning("The report could not be written: %s", error)
         return report
@@ -46,7 +50,7 @@ def write_report(report: Report, run: Run, lake: Lake, config: Config) -> Report
 def _gallery(run: Run, lake: Lake, config: Config) -> list[Tile]:
     """Pictures of this run; of the whole lake when the run changed nothing."""
     from tuku.fetching import GuardedFetcher
-    from tuku.imaging import thumbnail
+    from tuku.imaging import encode_jpeg, thumbnail
 
     rows = list(_first_rows(run, lake, config.report.gallery))
     with GuardedFetcher(config.fetch) as fetcher:
@@ -56,14 +60,15 @@ def _gallery(run: Run, lake: Lake, config: Config) -> list[Tile]:
         if isinstance(file, RowError):
             continue
         try:
-            jpeg = thumbnail(file.content, _THUMBNAIL_PX, max_pixels=config.decode.max_pixels)
+            picture = thumbnail(file.content, _THUMBNAIL_PX, max_pixels=config.decode.max_pixels)
         except RowError:
             continue
+        jpeg = encode_jpeg(np.asarray(picture))
         tiles.append(Tile(jpeg, row["caption"], row["keywords"], row["uri"], row["image_id"]))
     return tiles
 
 
-def _first_rows(run: Run, lake: Lake, limit: int) -> Iterator[dict[str, object]]:
+def _first_rows(run: Run, lake: Lake, limit: int) -> Iterator[dict[str, Any]]:
     def tables() -> Iterator[pa.Table]:
         if run.parts():
             for name in run.parts():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +44,9 @@ class MilvusRetriever:
 
         own = set(scalar_fields())
         queries = np.asarray([vector], dtype=np.float32)
-        hits = search_milvus(self.client, self.config.collection, field, queries, self.config.index, limit=limit)[0]
+        hits = search_milvus(
+            self.client, self.config.collection, field, queries, self.config.index, limit=limit
+        )[0]
         return [
             Result(
                 id=hit.id,
@@ -106,8 +107,7 @@ def _pictures(uris: list[str], fetcher: Fetcher, config: Config) -> list[Image.I
         try:
             if isinstance(file, RowError):
                 raise file
-            jpeg = thumbnail(file.content, _TILE_PX, max_pixels=config.decode.max_pixels)
-            pictures.append(Image.open(io.BytesIO(jpeg)))
+            pictures.append(thumbnail(file.content, _TILE_PX, max_pixels=config.decode.max_pixels))
         except RowError as error:
             _log.warning("No picture for %s: %s", uri, error)
             pictures.append(None)

@@ -5,31 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageOps
-
-from tuku.fonts import find_font
-from tuku.search.grid_layout import PADDING, PICTURE_HEIGHT, Box, Layout
-from tuku.search.wrap import wrap
+from tuku import units
+from tuku.search.grid_layout import PADDING, PICTURE_HEIGHT, TILE_HEIGHT, Box, Layout
+from tuku.search.painter import Painter
 from tuku.storage import Storage
-from tuku.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PIL import ImageFont
+    from PIL import Image
 
     from tuku.search.results import Query, Result, SearchAnswer
 
-_PAGE, _CARD, _MAT = "#eef1f5", "#ffffff", "#e3e8ef"
-_INK, _MUTED, _ACCENT = "#17202c", "#697586", "#0f766e"
-_RADIUS = 12
-_SMOOTH = 4  # corners are drawn so much larger and reduced: Pillow draws them jagged
-_TITLE_PX, _TEXT_PX, _SMALL_PX = 22, 16, 14
+_PAGE, _CARD = "#eef1f5", "#ffffff"
+_INK, _MUTED = "#17202c", "#697586"
+_QUERY_CARD, _QUERY_INK, _QUERY_MUTED = "#0f4c5c", "#ffffff", "#9fd0db"
+
 _CAPTION_LINES = 3
 _QUERY_LINES = 7
-_MAX_CHARACTERS = 500  # nothing longer is ever shown, so nothing longer is measured
-
-_Font = "ImageFont.FreeTypeFont | ImageFont.ImageFont"
+_WHERE_LINES = 3
 
 
 def draw_grid(
@@ -42,7 +36,7 @@ def draw_grid(
 
     Args:
         answer: query and results.
-        pictures: one for each result, in any mode and size; None where the file is gone.
+        pictures: one for each result, of any mode and size; None where the file is gone.
         query_picture: the picture that was searched with, if any.
         columns: tiles in a row; chosen to fit the number of results by default.
 
@@ -53,11 +47,11 @@ def draw_grid(
         ConfigError: `TUKU_FONT` names a file that is no font.
     """
     layout = Layout.of(len(answer.results), columns)
-    canvas = Image.new("RGB", layout.size, _PAGE)
-    _draw_query(canvas, layout.query, answer, query_picture)
-    for rank, (result, picture) in enumerate(zip(answer.results, pictures, strict=True), start=1):
-        _draw_tile(canvas, layout.tile(rank - 1), rank, result, picture)
-    return canvas
+    painter = Painter(layout.size, _PAGE)
+    _query(painter, layout.query, answer, query_picture)
+    for position, (result, picture) in enumerate(zip(answer.results, pictures, strict=True)):
+        _tile(painter, layout.tile(position), position + 1, result, picture)
+    return painter.canvas
 
 
 def save_grid(image: Image.Image, path: str | Path) -> None:
@@ -69,74 +63,55 @@ def save_grid(image: Image.Image, path: str | Path) -> None:
     """
     target = Path(path)
     with Storage.at(str(target.parent)).atomic(target.name) as file:
-        image.save(file, format="PNG", optimize=True)
+        image.save(file, format="PNG")
 
 
-def _draw_query(canvas: Image.Image, box: Box, answer: SearchAnswer, picture: Image.Image | None) -> None:
+def _query(painter: Painter, box: Box, answer: SearchAnswer, picture: Image.Image | None) -> None:
     query = answer.query
-    _card(canvas, box, _ACCENT)
-    draw, left, top = ImageDraw.Draw(canvas), box.left + PADDING, box.top + PADDING
-    if picture is not None or query.image:
-        _picture(canvas, Box(box.left, box.top, box.width, PICTURE_HEIGHT), picture)
-        top = box.top + PICTURE_HEIGHT + PADDING
-    draw.text((left, top), _kind(query), font=find_font(_SMALL_PX), fill="#99f6e4")
-    top += 2 * _SMALL_PX
-    footer = box.top + box.height - PADDING - _SMALL_PX - 4
-    room = (footer - top) // (_TITLE_PX + 8)
-    for text, size_px in ((query.text, _TITLE_PX), (query.where, _SMALL_PX)):
-        lines = min(_QUERY_LINES, room)
-        top = _paragraph(draw, (left, top), text or "", find_font(size_px), _CARD, box.width, lines)
-    draw.text((left, footer), _outcome(answer), font=find_font(_SMALL_PX), fill="#99f6e4")
+    height = _query_picture_height(query, box) if query.image is not None or picture is not None else 0
+    # The card begins behind the picture, so that its corners do not shine through the picture's.
+    covered = height // 2
+    painter.card(Box(box.left, box.top + covered, box.width, box.height - covered), _QUERY_CARD)
+    if height:
+        painter.picture(Box(box.left, box.top, box.width, height), picture)
+    left, top = box.left + PADDING, box.top + height + PADDING
+    foot = box.top + box.height - PADDING - 18
+    painter.label(left, top, _kind(query), 14, _QUERY_MUTED)
+    top += 26
+    room = Box(left, top, box.width - 2 * PADDING, foot - top)
+    top = painter.paragraph(room, query.text or "", 22, _QUERY_INK, _QUERY_LINES)
+    if query.where:
+        room = Box(left, top + 8, room.width, foot - top - 8)
+        painter.paragraph(room, f"where {query.where}", 14, _QUERY_MUTED, _WHERE_LINES)
+    painter.label(left, foot, _outcome(answer), 14, _QUERY_MUTED)
+
+
+def _query_picture_height(query: Query, box: Box) -> int:
+    """Less than a result's when words need the room in a panel that is but one tile high."""
+    cramped = box.height <= TILE_HEIGHT and (query.text or query.where)
+    return PICTURE_HEIGHT * 2 // 3 if cramped else PICTURE_HEIGHT
 
 
 def _kind(query: Query) -> str:
-    asked = " + ".join(name for name, given in (("text", query.text), ("image", query.image)) if given)
-    found = {"image": "pictures", "text": "captions", "both": "pictures and captions"}[query.target]
-    return f"{asked} in {found}"
+    given = [name for name, value in (("text", query.text), ("picture", query.image)) if value]
+    searched = {"image": "pictures", "text": "captions", "both": "pictures and captions"}[query.target]
+    return f"{' + '.join(given)} → {searched}"
 
 
 def _outcome(answer: SearchAnswer) -> str:
-    number = len(answer.results)
-    found = "nothing found" if not number else f"{number} result" + ("s" if number > 1 else "")
-    total_ms = sum(answer.timings_ms.values())
-    parts = [found, *(["reranked"] if answer.reranked else []), *([f"{total_ms:.0f} ms"] if total_ms else [])]
+    parts = [units.plural(len(answer.results), "result") if answer.results else "nothing found"]
+    if answer.reranked:
+        parts.append("reranked")
+    if answer.timings_ms:
+        parts.append(f"{sum(answer.timings_ms.values()):,.0f} ms")
     return " · ".join(parts)
 
 
-def _draw_tile(canvas: Image.Image, box: Box, rank: int, result: Result, picture: Image.Image | None) -> None:
-    _card(canvas, box, _CARD)
-    _picture(canvas, Box(box.left, box.top, box.width, PICTURE_HEIGHT), picture)
-    draw, top = ImageDraw.Draw(canvas), box.top + PICTURE_HEIGHT + PADDING - 2
-    left, right = box.left + PADDING, box.left + box.width - PADDING
-    draw.text((left, top), f"{rank}", font=find_font(_TEXT_PX), fill=_ACCENT)
-    draw.text((right, top), f"{result.score:.3f}", font=find_font(_TEXT_PX), fill=_MUTED, anchor="ra")
-    caption = result.caption or Path(result.uri).name
-    start = (left, top + _TEXT_PX + 8)
-    _paragraph(draw, start, caption, find_font(_TEXT_PX), _INK, box.width, _CAPTION_LINES)
-
-
-def _paragraph(
-    draw: ImageDraw.ImageDraw,
-    start: tuple[int, int],
-    text: str,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-    colour: str,
-    width: int,
-    max_lines: int,
-) -> int:
-    """Draw wrapped text; returns where the next thing may begin (px from the top)."""
-    left, top = start
-    shown = printable(" ".join(text[:_MAX_CHARACTERS].split()))
-    height = int(font.size * 1.4) if hasattr(font, "size") else 2 * _SMALL_PX
-    for line in wrap(shown, width - 2 * PADDING, max_lines, font.getlength) if max_lines > 0 else []:
-        draw.text((left, top), line, font=font, fill=colour)
-        top += height
-    return top + (height // 2 if shown else 0)
-
-
-def _card(canvas: Image.Image, box: Box, colour: str) -> None:
-    large = Image.new("L", (box.width * _SMOOTH, box.height * _SMOOTH), 0)
-    whole = (0, 0, large.width - 1, large.height - 1)
-    ImageDraw.Draw(large).rounded_rectangle(whole, _RADIUS * _SMOOTH, fill=255)
-    mask = large.resize((box.width, box.height), Image.Resampling.LANCZOS)
-    canvas.paste(colour, (box.left, box.top), mask)
+def _tile(painter: Painter, box: Box, rank: int, result: Result, picture: Image.Image | None) -> None:
+    painter.card(box, _CARD)
+    painter.picture(Box(box.left, box.top, box.width, PICTURE_HEIGHT), picture)
+    left, top, width = box.left + PADDING, box.top + PICTURE_HEIGHT + 10, box.width - 2 * PADDING
+    painter.label(left, top, f"{rank}", 16, _INK)
+    painter.label(left + width, top, f"{result.score:.3f}", 16, _MUTED, right_aligned=True)
+    room = Box(left, top + 26, width, box.top + box.height - top - 26)
+    painter.paragraph(room, result.caption or Path(result.uri).name, 16, _INK, _CAPTION_LINES)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -42,15 +40,14 @@ class Searcher:
         """
         self._check(query)
         watch = _Stopwatch()
-        with watch.phase("encode"):
-            vector = self._encode(query)
-        with watch.phase("retrieve"):
-            vector_field = f"{query.target}_embedding"
-            results = tuple(self.retriever.nearest(vector_field, vector, query.limit))
+        vector = self._encode(query)
+        watch.lap("encode")
+        results = tuple(self.retriever.nearest(f"{query.target}_embedding", vector, query.limit))
+        watch.lap("retrieve")
         return SearchAnswer(query, results, timings_ms=watch.timings_ms)
 
     def _check(self, query: Query) -> None:
-        if (query.text is None) == (query.image is None):
+        if bool(query.text) == bool(query.image):
             raise ConfigError("A search needs a text or a picture, one of the two.", "Give TEXT, or --image PATH|URL.")
         vectors = self.config.milvus.vectors
         if query.target not in vectors:
@@ -60,7 +57,7 @@ class Searcher:
             )
 
     def _encode(self, query: Query) -> Vector:
-        if query.text is not None:
+        if query.text:
             vector = self.embedder.embed_queries([query.text])[0]
         else:
             vector = self.embedder.embed_pictures([self._picture(query.image or "")])[0]
@@ -73,18 +70,15 @@ class Searcher:
         if isinstance(file, RowError):
             raise file
         size = self.embedder.description.picture_size
-        decoded = decode(
-            file.content, max_pixels=self.config.decode.max_pixels, sizes=[] if size is None else [size]
-        )
+        decoded = decode(file.content, max_pixels=self.config.decode.max_pixels, sizes=[] if size is None else [size])
         return Picture(decoded.pixels, content_sha256=f"query:{uri}")
 
 
 @dataclass
 class _Stopwatch:
     timings_ms: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.perf_counter)
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.timings_ms[name] = round((time.perf_counter() - started) * 1000, 3)
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.timings_ms[name], self._last = round((now - self._last) * 1000, 3), now

@@ -40,9 +40,7 @@ def read_csv(source: ManifestSource, config: ManifestConfig, batch_rows: int) ->
             for name, column in zip(reader.header, cells, strict=True)
         ]
         first_row = 1
-        while pending:
-            if len(pending) < batch_rows:
-                pending += reader.take(batch_rows - len(pending))
+        while pending := pending + reader.take(max(0, batch_rows - len(pending))):
             rows, pending = pending[:batch_rows], pending[batch_rows:]
             block = _block(rows, reader.header, parsers, columns)
             for row_number in [number for number in reader.failed if number < first_row + len(rows)]:
@@ -51,13 +49,9 @@ def read_csv(source: ManifestSource, config: ManifestConfig, batch_rows: int) ->
             first_row += len(rows)
 
 
-def _block(
-    rows: list[Row], header: Sequence[str], parsers: Sequence[Parser | None], columns: Columns
-) -> RowBlock:
+def _block(rows: list[Row], header: Sequence[str], parsers: Sequence[Parser | None], columns: Columns) -> RowBlock:
     cells = dict(zip(header, zip(*rows, strict=True), strict=True))
-    members = {
-        name: cell_members(name, cells[name], parser) for name, parser in zip(header, parsers, strict=True)
-    }
+    members = {name: cell_members(name, cells[name], parser) for name, parser in zip(header, parsers, strict=True)}
     metadata = [column for name, column in members.items() if name not in {columns.uri, columns.id}]
     return RowBlock(
         uris=list(cells[columns.uri]),
@@ -95,9 +89,7 @@ class _Reader:
         except UNREADABLE as error:
             raise read_error(self._source, error, 0) from error
         if names is None:
-            raise ManifestError(
-                f"The manifest {self._source.uri} is empty.", "Its first line must name columns."
-            )
+            raise ManifestError(f"The manifest {self._source.uri} is empty.", "Its first line must name columns.")
         if any("\0" in name for name in names):
             raise ManifestError(
                 f"The manifest {self._source.uri} is not {self._source.encoding} text: NULs in its header.",

@@ -30,7 +30,7 @@ def read_folder(source: ManifestSource, batch_rows: int) -> Iterator[RowBlock]:
     Hidden files and folders are left out. Links are followed, but not back to a folder above them.
 
     Raises:
-        ManifestError: there is no picture; or a folder cannot be listed, as its pictures are not gone for that.
+        ManifestError: there is no picture, or a folder cannot be listed (which does not mean it is empty).
     """
     root, pattern = _split(source.uri)
     pictures = _walk(source, root, pattern)
@@ -53,9 +53,7 @@ def _split(path: str) -> tuple[str, _Pattern]:
     segments = path.split("/")
     start = next(i for i, segment in enumerate(segments) if glob.has_magic(segment))
     below = segments[start:]
-    return "/".join(segments[:start]) or "/", _Pattern.parse(
-        below if below[-1] != _ANY_DEPTH else [*below, "*"]
-    )
+    return "/".join(segments[:start]) or "/", _Pattern.parse(below if below[-1] != _ANY_DEPTH else [*below, "*"])
 
 
 @dataclass(frozen=True)
@@ -143,12 +141,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _unlistable(source: ManifestSource, path: str, error: OSError) -> ManifestError:
-    if (
-        isinstance(error, FileNotFoundError)
-        and "/".join(path.split("/")) == path
-        and source.uri.startswith(path)
-    ):
-        return ManifestError(f"There is no folder {path}, in which {source.uri} would be.", "Check the path.")
+    if isinstance(error, FileNotFoundError):
+        return ManifestError(f"There is no folder {path}, named by the manifest {source.uri}.", "Check the path.")
     return ManifestError(
         f"Cannot list the folder {path} of the manifest {source.uri}: {error.strerror}.",
         "Check its access rights.",

@@ -40,8 +40,7 @@ def read_jsonl(source: ManifestSource, config: ManifestConfig, batch_rows: int) 
         rows = _parse(source, Lines(binary, source.encoding))
         pending = list(islice(rows, SAMPLE_ROWS))
         columns = _find_columns(source, config, pending)
-        while pending:
-            pending += islice(rows, max(0, batch_rows - len(pending)))
+        while pending := pending + list(islice(rows, max(0, batch_rows - len(pending)))):
             yield _block(pending[:batch_rows], columns)
             pending = pending[batch_rows:]
 
@@ -61,9 +60,7 @@ def _parse_line(line: str) -> Row:
     try:
         value = _decode(line)
     except json.JSONDecodeError as error:
-        return RowError(
-            "invalid_json", f"The line is not JSON: {error.msg} at character {error.pos + 1}."
-        ), line
+        return RowError("invalid_json", f"The line is not JSON: {error.msg} at character {error.pos + 1}."), line
     except RecursionError:
         return RowError("invalid_json", "The line is nested too deeply."), line
     if not isinstance(value, dict):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from contextlib import closing
-from typing import TYPE_CHECKING, Any, BinaryIO
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,8 +32,11 @@ def read_parquet(source: ManifestSource, config: ManifestConfig, batch_rows: int
         ManifestError: no uri column of text, or the file is broken.
     """
     rows = 0
-    with source.open() as stream, closing(_seekable(source, stream)) as file:
+    with ExitStack() as stack:
         try:
+            file = stack.enter_context(source.open())
+            if source.remote:
+                file = stack.enter_context(_spool(file))
             # Without pre-buffering, only the pages that are needed are held, not whole row groups.
             parquet = pq.ParquetFile(file, pre_buffer=False)
             columns = _check_columns(source, config, parquet.schema_arrow)
@@ -50,14 +53,12 @@ def read_parquet(source: ManifestSource, config: ManifestConfig, batch_rows: int
             ) from error
 
 
-def _seekable(source: ManifestSource, stream: BinaryIO) -> BinaryIO:
-    """The stream itself, or its copy on disk: Parquet is read from its end."""
-    if not source.remote:
-        return stream
+def _spool(stream: BinaryIO) -> BinaryIO:
+    """The stream's copy on disk: Parquet is read from its end."""
     copy = tempfile.TemporaryFile(prefix="tuku-manifest-")  # noqa: SIM115  # the caller closes it
     shutil.copyfileobj(stream, copy, 1024 * 1024)
     copy.seek(0)
-    return copy
+    return cast("BinaryIO", copy)
 
 
 def _check_columns(source: ManifestSource, config: ManifestConfig, schema: pa.Schema) -> Columns:
@@ -98,9 +99,7 @@ def _is_binary(kind: pa.DataType) -> bool:
 def _block(batch: pa.RecordBatch, columns: Columns) -> RowBlock:
     values = {name: _values(batch.column(name)) for name in batch.schema.names}
     members = {name: value_members(name, column) for name, column in values.items()}
-    ids = (
-        None if columns.id is None else ["" if value is None else str(value) for value in values[columns.id]]
-    )
+    ids = None if columns.id is None else ["" if value is None else str(value) for value in values[columns.id]]
     metadata = [column for name, column in members.items() if name not in {columns.uri, columns.id}]
     return RowBlock(
         uris=[value or "" for value in values[columns.uri]],
@@ -110,7 +109,7 @@ def _block(batch: pa.RecordBatch, columns: Columns) -> RowBlock:
     )
 
 
-def _values(column: pa.Array) -> list[Any]:
+def _values(column: pa.Array[Any]) -> list[Any]:
     """The column's Python values; text that is not UTF-8 keeps marks by which its row is failed later."""
     kind = column.type
     if isinstance(column, pa.ExtensionArray):
@@ -122,14 +121,21 @@ def _values(column: pa.Array) -> list[Any]:
         return [None if text is None else float(text) for text in column.cast(pa.string()).to_pylist()]
     if pa.types.is_timestamp(kind):
         return _timestamps(column)
+    return _plain_values(column)
+
+
+def _plain_values(column: pa.Array[Any]) -> list[Any]:
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError:
-        raw = column.cast(pa.large_binary() if pa.types.is_large_string(kind) else pa.binary()).to_pylist()
+        raw = column.cast(pa.large_binary()).to_pylist()
         return [None if item is None else item.decode("utf-8", "surrogateescape") for item in raw]
+    except (ValueError, OverflowError):
+        # A date outside Python's years 1 to 9999.
+        return list(column.cast(pa.string()).to_pylist())
 
 
-def _timestamps(column: pa.Array) -> list[str | None]:
+def _timestamps(column: pa.Array[Any]) -> list[str | None]:
     """ISO 8601 text, in UTC (``Z``) where the column has a time zone."""
     if column.type.tz is not None:
         column = column.cast(pa.timestamp(column.type.unit, tz="UTC"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from tuku.errors import RowError
-from tuku.schemas import OUTCOME, ROWS
+from tuku.schemas import ROWS
 from tuku.stages.manifest_uri import MAX_URI_BYTES
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ class RowBlock:
         self.rows[position] = json.dumps({"_raw": text}, ensure_ascii=False)
 
 
-def to_table(
-    block: RowBlock, manifest_uri: str, first_row: int, resolve: Callable[[str], str | RowError]
-) -> pa.Table:
+def to_table(block: RowBlock, manifest_uri: str, first_row: int, resolve: Callable[[str], str | RowError]) -> pa.Table:
     """The block in `schemas.ROWS`; rows that fail keep their place and say why.
 
     Args:
@@ -75,7 +74,7 @@ def to_table(
         "metadata": pa.array(block.metadata, pa.string()),
         "source_fingerprint": pa.nulls(count, pa.string()),
         "manifest_uri": pa.repeat(pa.scalar(manifest_uri, pa.string()), count),
-        "row_number": pa.array(range(first_row, first_row + count), pa.int64()),
+        "row_number": pa.array(np.arange(first_row, first_row + count)),
         "manifest_row": pa.array(block.rows, pa.string()),
         **_outcome_columns(count, errors),
     }
@@ -84,16 +83,15 @@ def to_table(
 
 def _fail_unstorable(block: RowBlock) -> None:
     """Fails rows with NUL characters, and with text that is no Unicode (half a surrogate pair)."""
+    together = "".join(block.rows)  # looked at once, as nearly always all is well
+    if _is_unicode(together) and "\\u0000" not in together:
+        return
     for position, text in enumerate(block.rows):
-        if "\\u0000" in text and _NUL.search(text):
+        if not _is_unicode(text):
+            error = RowError("invalid_row", "The row contains text that is not valid Unicode.")
+            block.fail(position, error, text)
+        elif _NUL.search(text):
             block.fail(position, RowError("invalid_row", "The row contains a NUL character."), text)
-    try:
-        "".join(block.rows).encode()
-    except UnicodeEncodeError:
-        for position, text in enumerate(block.rows):
-            if not _is_unicode(text):
-                error = RowError("invalid_row", "The row contains text that is not valid Unicode.")
-                block.fail(position, error, text)
 
 
 def _is_unicode(text: str) -> bool:
@@ -104,9 +102,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _resolve_uris(
-    block: RowBlock, resolve: Callable[[str], str | RowError]
-) -> tuple[list[str], dict[int, RowError]]:
+def _resolve_uris(block: RowBlock, resolve: Callable[[str], str | RowError]) -> tuple[list[str], dict[int, RowError]]:
     uris: list[str] = []
     errors: dict[int, RowError] = {}
     for position, uri in enumerate(map(resolve, block.uris)):
@@ -120,9 +116,7 @@ def _resolve_uris(
     return uris, errors | block.errors
 
 
-def _find_ids(
-    block: RowBlock, uris: list[str], errors: dict[int, RowError], prefix: str, first_row: int
-) -> list[str]:
+def _find_ids(block: RowBlock, uris: list[str], errors: dict[int, RowError], prefix: str, first_row: int) -> list[str]:
     """One id a row. Rows without one are added to `errors`, and named after the manifest and their place."""
     if block.ids is None:
         ids = list(map(_hash, uris))
@@ -151,14 +145,14 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
 
 
-def _outcome_columns(count: int, errors: dict[int, RowError]) -> dict[str, pa.Array]:
+def _outcome_columns(count: int, errors: dict[int, RowError]) -> dict[str, Any]:
     columns = {}
-    for column in OUTCOME:
+    for name in ("stage", *(column.name for column in fields(RowError))):
         if not errors:
-            columns[column.name] = pa.nulls(count, column.type)
+            columns[name] = pa.nulls(count, ROWS.field(name).type)
             continue
-        values = [None] * count
+        values: list[Any] = [None] * count
         for position, error in errors.items():
-            values[position] = STAGE if column.name == "stage" else getattr(error, column.name)
-        columns[column.name] = pa.array(values, column.type)
+            values[position] = STAGE if name == "stage" else getattr(error, name)
+        columns[name] = pa.array(values, ROWS.field(name).type)
     return columns

@@ -22,9 +22,7 @@ Opener = Callable[[str], BinaryIO]
 """Opens a remote URI for reading from the start to the end; it need not be seekable."""
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-_KNOWN = (
-    ".csv, .tsv, .jsonl, .ndjson (each also with .gz), .parquet, a folder, or a glob such as 'a/**/*.jpg'"
-)
+_KNOWN = ".csv, .tsv, .jsonl, .ndjson (each also with .gz), .parquet, a folder, or a glob such as 'a/**/*.jpg'"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 
@@ -65,13 +63,9 @@ class ManifestSource:
     def unreadable(self, error: OSError) -> ManifestError:
         """The job's error for a file or folder that the system would not open."""
         if isinstance(error, PermissionError):
-            return ManifestError(
-                f"No permission to read the manifest {self.uri}.", "Check its access rights."
-            )
+            return ManifestError(f"No permission to read the manifest {self.uri}.", "Check its access rights.")
         reason = error.strerror or type(error).__name__
-        return ManifestError(
-            f"Cannot read the manifest {self.uri}: {reason}.", "Check the path and try again."
-        )
+        return ManifestError(f"Cannot read the manifest {self.uri}: {reason}.", "Check the path and try again.")
 
 
 def _open_file(path: str) -> BinaryIO:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 MAX_LINE_CHARS = 16 * 1024 * 1024  # keeps a file without line ends out of memory: it is read in such pieces
 
-# Stands for bytes that are no text: no decoder gives a lone surrogate for good bytes. Unlike with errors="strict",
-# the lines before it are still delivered, so that the row can be named.
+# Stands for bytes that are no text: no decoder gives a lone surrogate for good bytes. Unlike with
+# errors="strict", the lines before it are still delivered, so that the row can be named.
 _UNDECODABLE = "\udfff"
 _HANDLER = "tuku.manifest"
 codecs.register_error(_HANDLER, lambda error: (_UNDECODABLE, _end(error)))
@@ -78,6 +78,4 @@ def read_error(source: ManifestSource, error: BaseException, row: int) -> Manife
         return ManifestError(
             f"The manifest {source.uri} {what}: reading ended at {where}.", "Copy or compress it again."
         )
-    return ManifestError(
-        f"Reading the manifest {source.uri} failed at {where}: {type(error).__name__}.", "Try again."
-    )
+    return ManifestError(f"Reading the manifest {source.uri} failed at {where}: {type(error).__name__}.", "Try again.")

@@ -18,7 +18,8 @@ _STORES = {"s3", "oss", "gs"}
 _BARE_SCHEMES = {"about", "blob", "cid", "data", "javascript", "mailto", "urn", "vbscript"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SAFE = "!$%&'()*+,-./:;=?@_~"  # what RFC 3986 lets stand in a path or query, besides letters and digits
-_NORMAL_HTTP = re.compile(r"https?://[a-z0-9.-]+/(?:[A-Za-z0-9!$&'()*+,\-./:;=?@_~]|%[0-9A-Fa-f]{2})*")
+_UNESCAPED = r"[A-Za-z0-9!$&'()*+,\-./:;=?@_~]*"
+_NORMAL_HTTP = re.compile(rf"https?://[a-z0-9.-]+/{_UNESCAPED}(?:%[0-9A-Fa-f]{{2}}{_UNESCAPED})*")
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -50,21 +51,13 @@ class UriResolver:
         if isinstance(resolved, str) and len(resolved) > MAX_URI_BYTES // 4:
             size = len(resolved.encode("utf-8", "surrogatepass"))
             if size > MAX_URI_BYTES:
-                return RowError(
-                    "uri_too_long", f"The uri has {size} bytes; at most {MAX_URI_BYTES} are allowed."
-                )
+                return RowError("uri_too_long", f"The uri has {size} bytes; at most {MAX_URI_BYTES} are allowed.")
         return resolved
 
     @staticmethod
     def _is_plain(path: str) -> bool:
         """Whether joining is all that a local path needs."""
-        return (
-            path[0] not in ".~"
-            and path[-1] != "/"
-            and ":" not in path
-            and "//" not in path
-            and "/." not in path
-        )
+        return path[0] not in ".~" and path[-1] != "/" and ":" not in path and "//" not in path and "/." not in path
 
     def _resolve(self, uri: str) -> str | RowError:
         found = _SCHEME.match(uri)
@@ -88,9 +81,7 @@ class UriResolver:
         if rest.startswith("//"):
             host, slash, path = rest[2:].partition("/")
             if host.lower() not in {"", "localhost"} or not slash:
-                return RowError(
-                    "invalid_uri", "A file URI of this machine looks like file:///folder/picture.jpg."
-                )
+                return RowError("invalid_uri", "A file URI of this machine looks like file:///folder/picture.jpg.")
             rest = f"/{path}"
         try:
             return self._path(unquote(rest, errors="strict"))
@@ -125,9 +116,7 @@ def _normal_http(uri: str) -> str | RowError:
     try:
         parts = urlsplit(uri)
         netloc = _normal_netloc(parts)
-        path, query = (
-            quote(_LONE_PERCENT.sub("%25", part), safe=_SAFE) for part in (parts.path or "/", parts.query)
-        )
+        path, query = (quote(_LONE_PERCENT.sub("%25", part), safe=_SAFE) for part in (parts.path or "/", parts.query))
     except ValueError:
         # Not the parser's own message: it may quote the credentials.
         return RowError("invalid_uri", "The URL cannot be parsed: check its host and port.")

@@ -1,7 +1,7 @@
 """JSON text of metadata values, a column at a time: much faster than a dictionary for every row.
 
-A *member* is one ``"name": value`` of a JSON object, or "" where the value is null: an absent key and a null are
-the same thing to all that follows.
+A *member* is one ``"name": value`` of a JSON object, or "" where the value is null: to all that follows, an absent
+key and a null are the same thing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 _INT = re.compile(r"0|-?[1-9][0-9]{0,18}")
 # Up to 15 digits before the point: float64 holds them. No leading zeros or plus sign: those are codes.
 _FLOAT = re.compile(r"-?(?:(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]+")
 _INT64 = range(-(2**63), 2**63)
 _INT64_SAFE_CHARS = 18
 
@@ -36,6 +37,8 @@ def parse_int(cell: str) -> str | None:
 
 def parse_float(cell: str) -> str | None:
     """A finite number."""
+    if _DECIMAL.fullmatch(cell):
+        return cell  # nearly always: JSON writes it the same way
     return repr(number) if _FLOAT.fullmatch(cell) and math.isfinite(number := float(cell)) else None
 
 
@@ -59,9 +62,7 @@ def cell_members(name: str, cells: Iterable[str], parser: Parser | None) -> list
     key = f"{quote_text(name)}: "
     if parser is None:
         return [key + quote_text(cell) if cell else "" for cell in cells]
-    return [
-        f"{key}{parser(stripped) or quote_text(cell)}" if (stripped := cell.strip()) else "" for cell in cells
-    ]
+    return [f"{key}{parser(stripped) or quote_text(cell)}" if (stripped := cell.strip()) else "" for cell in cells]
 
 
 def value_members(name: str, values: Iterable[Any]) -> list[str]:
@@ -79,9 +80,7 @@ def join_members(columns: Sequence[Iterable[str]], count: int) -> list[str]:
 
 def object_json(row: Mapping[str, Any]) -> str:
     """JSON object text of a row, without its nulls."""
-    members = [
-        f"{quote_text(key)}: {text}" for key, value in row.items() if (text := value_json(value)) != "null"
-    ]
+    members = [f"{quote_text(key)}: {text}" for key, value in row.items() if (text := value_json(value)) != "null"]
     return f"{{{', '.join(members)}}}"
 
 
@@ -106,6 +105,7 @@ def _storable(value: Any) -> Any:
 
 
 def _storable_scalar(value: Any) -> Any:
+    stored: Any
     if value is None or isinstance(value, (str, bool)):
         stored = value
     elif isinstance(value, int):

@@ -80,9 +80,7 @@ def test_two_names_that_become_one_are_both_kept() -> None:
 @given(st.dictionaries(st.text(max_size=5), st.integers() | st.text() | st.floats() | st.none(), max_size=6))
 def test_no_metadata_is_lost_and_no_fixed_field_overwritten(metadata: dict) -> None:
     fields = dynamic_fields(metadata)
-    kept = [
-        v for v in metadata.values() if v is not None and not (isinstance(v, float) and not np.isfinite(v))
-    ]
+    kept = [v for v in metadata.values() if v is not None and not (isinstance(v, float) and not np.isfinite(v))]
     assert len(fields) == len(kept)
     assert not RESERVED & fields.keys()
     json.dumps(fields, allow_nan=False)
@@ -103,9 +101,7 @@ def test_metadata_beyond_the_limit_loses_its_largest_value_only() -> None:
 
 
 def test_vectors_come_without_the_rows_sliced_away() -> None:
-    table = images(
-        {"image_embedding": [1.0, 2.0]}, {"image_embedding": [3.0, 4.0]}, {"image_embedding": [5.0, 6.0]}
-    )
+    table = images({"image_embedding": [1.0, 2.0]}, {"image_embedding": [3.0, 4.0]}, {"image_embedding": [5.0, 6.0]})
     assert vector_matrix(table.slice(1, 1), "image_embedding", 2).tolist() == [[3.0, 4.0]]
     assert vector_matrix(table.slice(0, 0), "image_embedding", 2).shape == (0, 2)
     assert vector_matrix(IMAGES.empty_table(), "image_embedding", 2).shape == (0, 2)

@@ -44,9 +44,7 @@ class Asset:
         try:
             content = files(self.package).joinpath(self.path).read_bytes()
         except OSError as error:
-            raise ConfigError(
-                f"Cannot read {self.path} of package {self.distribution}: {error}.", remedy
-            ) from error
+            raise ConfigError(f"Cannot read {self.path} of package {self.distribution}: {error}.", remedy) from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise ConfigError(
                 f"{self.path} of package {self.distribution} {version(self.distribution)} "

@@ -16,9 +16,7 @@ def cache_folder() -> Path:
     try:
         return Path(configured) if configured else Path.home() / ".cache" / "tuku"
     except RuntimeError as error:
-        raise ConfigError(
-            f"There is no folder for converted models: {error}", "Set TUKU_CACHE to one."
-        ) from error
+        raise ConfigError(f"There is no folder for converted models: {error}", "Set TUKU_CACHE to one.") from error
 
 
 def built_once(name: str, build: Callable[[], bytes]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,6 +18,8 @@ RENAMED = {
     919: "street sign",
     998: "ear of grain",
 }
+# "kite (bird of prey)", "handrail / baluster", "bell or wind chime": the first of them will do in a caption.
+_FIRST = re.compile(r" \(| / | or ")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,6 @@ def imagenet_classes() -> tuple[ImageNetClass, ...]:
 
 
 def _class(clean: str, synonyms: str, description: str) -> ImageNetClass:
-    # "kite (bird of prey)", "handrail / baluster", "bell or wind chime": the first of them will do in a caption.
-    name = clean.split(" (")[0].split(" / ")[0].split(" or ")[0]
+    name = _FIRST.split(clean, maxsplit=1)[0]
     names = dict.fromkeys([name, clean, *synonyms.split(", ")])
-    return ImageNetClass(name, tuple(names), description.split(". ")[0])
+    return ImageNetClass(name, tuple(names), description.partition(". ")[0])

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tuku.errors import ConfigError
 from tuku.protocols import Vector
 from tuku.providers.local.cache import built_once
 from tuku.providers.local.class_names import ImageNetClass
@@ -73,7 +74,10 @@ def class_vectors(classes: tuple[ImageNetClass, ...], encoder: Encoder, encoder_
     inputs = json.dumps([DESCRIPTION_WEIGHT, encoder_sha256, [[c.names, c.description] for c in classes]])
     digest = hashlib.sha256(inputs.encode()).hexdigest()
     path = built_once(f"imagenet-class-vectors-{digest}.npy", lambda: _serialised(_encode(classes, encoder)))
-    return np.asarray(np.load(path, allow_pickle=False), np.float32)
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), np.float32)
+    except (ValueError, EOFError) as error:
+        raise ConfigError(f"The cached file {path} is damaged.", "Delete it: it is made anew.") from error
 
 
 def _encode(classes: tuple[ImageNetClass, ...], encoder: Encoder) -> Array:

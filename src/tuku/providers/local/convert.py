@@ -53,7 +53,8 @@ def to_onnx(weights: dict[str, npt.NDArray[Any]]) -> bytes:
     Args:
         weights: the state dict of the port, by its names.
     """
-    return _Graph(weights).build().SerializeToString(deterministic=True)
+    serialised: bytes = _Graph(weights).build().SerializeToString(deterministic=True)
+    return serialised
 
 
 class _Graph:

@@ -24,7 +24,9 @@ WEIGHT = np.float32(1.5)
 
 @cache
 def _projection() -> Array:
-    """Random signs, float32 (1280, 256): keeps angles on average (Achlioptas 2003, "Database-friendly random projections").
+    """Random signs, float32 (1280, 256), which keep angles on average.
+
+    Achlioptas, "Database-friendly random projections", JCSS 2003.
 
     They come from a hash and not from a random generator, whose streams may differ between versions of numpy.
     """

@@ -1,4 +1,4 @@
-"""The loaded models. A process has one of each, so that a picture goes through the classifier once for its caption and its vector."""
+"""The loaded models. A process has one of each: a picture is classified once for its caption and its vector."""
 
 from __future__ import annotations
 

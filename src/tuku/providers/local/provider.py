@@ -33,7 +33,7 @@ def describe_captioner(config: CaptionConfig) -> ModelDescription:
         picture_size=PICTURE_SIZE,
         languages=("en",),
         licence="Apache-2.0",
-        note=f"Names the likeliest of 1,000 ImageNet classes (EfficientNet-Lite0). {LIMITS} Not a vision-language model.",
+        note=f"Names the likeliest of 1,000 ImageNet classes (EfficientNet-Lite0). {LIMITS} Not a VLM.",
     )
 
 
@@ -71,9 +71,7 @@ def _chosen(key: str, name: str | None, known: Iterable[str]) -> str:
     if name is None:
         return names[0]
     if name not in names:
-        raise ConfigError(
-            f"{key} is {name!r}, which provider local does not have.", f"Known are: {', '.join(names)}."
-        )
+        raise ConfigError(f"{key} is {name!r}, which provider local does not have.", f"Known are: {', '.join(names)}.")
     return name
 
 

@@ -33,6 +33,4 @@ def open_session(model: bytes | Path) -> InferenceSession:
     except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
         if isinstance(model, bytes):
             raise
-        raise ConfigError(
-            f"The converted model {model} is damaged.", "Delete it: it is made anew."
-        ) from error
+        raise ConfigError(f"The converted model {model} is damaged.", "Delete it: it is made anew.") from error

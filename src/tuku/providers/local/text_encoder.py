@@ -57,7 +57,8 @@ class TextEncoder:
         }
         (states,) = self._session.run(["last_hidden_state"], inputs)
         means: npt.NDArray[np.float32] = states.mean(axis=1)
-        return means / np.linalg.norm(means, axis=1, keepdims=True)
+        vectors: npt.NDArray[np.float32] = means / np.linalg.norm(means, axis=1, keepdims=True)
+        return vectors
 
 
 def _equally_long(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:

@@ -20,11 +20,12 @@ RIVAL_SHARE = 0.4  # the second class is named when it is at least this likely b
 _AN = re.compile(r"(?!uni|eu|one)[aeiou]|hour", re.IGNORECASE)
 # The class names that are plural, or that no one counts.
 _WITHOUT_ARTICLE = frozenset(
-    """binoculars;broccoli;carbonara;chain mail;chocolate syrup;clogs;consomme;corn;dough;eggnog;espresso;
-    face powder;guacamole;hair spray;hay;ice cream;jeans;lotion;mashed potatoes;pajamas;parallel bars;perfume;
-    rapeseed;red wine;sunglasses;sunscreen;swim trunks;toilet paper;velvet fabric;wool""".replace(
-        "\n    ", ""
-    ).split(";")
+    [
+        *("binoculars", "clogs", "jeans", "mashed potatoes", "pajamas", "parallel bars", "sunglasses", "swim trunks"),
+        *("broccoli", "carbonara", "chain mail", "chocolate syrup", "consomme", "corn", "dough", "eggnog", "espresso"),
+        *("face powder", "guacamole", "hair spray", "hay", "ice cream", "lotion", "perfume", "rapeseed", "red wine"),
+        *("sunscreen", "toilet paper", "velvet fabric", "wool"),
+    ]
 )
 
 

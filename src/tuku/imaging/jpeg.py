@@ -1,0 +1,59 @@
+"""Whether a JPEG file is all there.
+
+Pillow notices when the data stops. It does not notice when somebody closed a cut file with an end marker: libjpeg
+then fills what is missing with mid-grey and only warns (JWRN_HIT_MARKER), which Pillow does not pass on.
+"""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageChops
+
+_START_OF_SCAN = 0xDA
+_BARE_MARKERS = {0x01, 0xFF, *range(0xD0, 0xD9)}  # they have no length: TEM, fill bytes, RSTn, SOI
+_END_OF_IMAGE = b"\xff\xd9"
+
+# What libjpeg leaves where no data came, by mode.
+_PADDING = {"L": 128, "RGB": (128, 128, 128)}
+
+# Bits that any Huffman table makes something of. No marker is among them.
+_MORE_DATA = bytes(range(1, 255)) * 2
+
+
+def is_whole_jpeg(content: bytes | memoryview) -> bool:
+    """Whether an end marker follows the first scan; a preview inside the EXIF data has one of its own."""
+    return _end_of_image(bytes(content)) >= 0
+
+
+def is_padded_jpeg(image: Image.Image, content: bytes, target: tuple[int, int]) -> bool:
+    """Whether the end marker came before the last pixel, in a baseline file (a progressive one is only blurred).
+
+    A picture that ends in the very grey of the padding is decoded once more with some data put before the end
+    marker. If all pixels were there, a decoder skips that; if not, it takes it for pixels.
+
+    Args:
+        image: as loaded.
+        content: its file.
+        target: as it was given to `Image.draft`.
+    """
+    width, height = image.size
+    if image.getpixel((width - 1, height - 1)) != _PADDING.get(image.mode):
+        return False
+    end = _end_of_image(content)
+    with Image.open(io.BytesIO(content[:end] + _MORE_DATA + content[end:]), formats=("JPEG",)) as longer:
+        longer.draft(None, target)
+        return ImageChops.difference(longer, image).getbbox() is not None
+
+
+def _end_of_image(content: bytes) -> int:
+    at = 2
+    while at + 4 <= len(content):
+        marker = content[at + 1]
+        if content[at] != 0xFF or marker in _BARE_MARKERS:  # noqa: PLR2004 - every marker begins with 0xFF
+            at += 1
+        elif marker == _START_OF_SCAN:
+            return content.find(_END_OF_IMAGE, at)
+        else:
+            at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return -1

@@ -1,0 +1,85 @@
+"""How often a transient failure is tried again, and after which waits: a value, applied around one request.
+
+For tests: with the environment variable ``TUKU_RETRY_WITHOUT_WAITING`` set to anything, no policy waits between its
+attempts. It is read before every wait, so it holds in worker processes too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import tenacity
+
+from tuku.errors import RowError
+
+T = TypeVar("T")
+
+WITHOUT_WAITING = "TUKU_RETRY_WITHOUT_WAITING"
+
+
+@dataclass(frozen=True)
+class ThrottledError(RowError):
+    """A failure whose sender said when to come back.
+
+    Attributes:
+        retry_after_s: seconds to wait at least; a policy never waits longer than its own `max_wait_s`.
+    """
+
+    retry_after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Exponential backoff with full jitter, for work that returns its failure as a `RowError`.
+
+    Attributes:
+        attempts: how often the work is tried at most, the first time included.
+        first_wait_s: the first wait is drawn from 0 to this; the range doubles from wait to wait.
+        max_wait_s: no wait is longer.
+        max_total_s: no attempt begins later than this after the first.
+    """
+
+    attempts: int = 3
+    first_wait_s: float = 0.5
+    max_wait_s: float = 10.0
+    max_total_s: float = 300.0
+
+    def call(self, work: Callable[..., T], *args: Any) -> T:
+        """The work's outcome once it is no retryable `RowError`, or else the last one, with its `attempts`."""
+        retrying = tenacity.Retrying(**self._options())
+        return _counted(retrying(work, *args), retrying.statistics)
+
+    async def call_async(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Like `call`, on an event loop."""
+        retrying = tenacity.AsyncRetrying(**self._options())
+        return _counted(await retrying(work, *args), retrying.statistics)
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "stop": tenacity.stop_after_attempt(self.attempts) | tenacity.stop_before_delay(self.max_total_s),
+            "wait": self._wait_s,
+            "retry": tenacity.retry_if_result(lambda outcome: isinstance(outcome, RowError) and outcome.retryable),
+            "retry_error_callback": _last_outcome,
+        }
+
+    def _wait_s(self, state: tenacity.RetryCallState) -> float:
+        if os.environ.get(WITHOUT_WAITING):
+            return 0.0
+        jitter = tenacity.wait_random_exponential(multiplier=self.first_wait_s, max=self.max_wait_s)(state)
+        outcome = _last_outcome(state)
+        asked = outcome.retry_after_s if isinstance(outcome, ThrottledError) else 0.0
+        # Jitter on top of what was asked: all the others were asked to come back at that moment too.
+        return min(asked + jitter, self.max_wait_s)
+
+
+def _last_outcome(state: tenacity.RetryCallState) -> Any:
+    return state.outcome.result() if state.outcome is not None else None
+
+
+def _counted(outcome: T, statistics: dict[str, Any]) -> T:
+    if isinstance(outcome, RowError):
+        return replace(outcome, attempts=statistics["attempt_number"])
+    return outcome

