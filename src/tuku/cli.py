@@ -16,6 +16,7 @@ from tuku.errors import RowError, TukuError
 
 if TYPE_CHECKING:
     from tuku.config import Config
+    from tuku.progress import Progress
     from tuku.report import Report
 
 _DEFAULT_PROFILE = Path("conf/local.yaml")
@@ -48,11 +49,10 @@ def ingest(
     manifest: str | None, limit: int | None, profile: Path | None, overrides: Sequence[str], as_json: bool
 ) -> int:
     """Bring lake and Milvus up to MANIFEST: a CSV, TSV, JSONL or Parquet file, a folder or a glob."""
-    from tuku.progress import choose_progress
     from tuku.runtime.ingest import ingest as run_ingest
 
     config = _load(profile, [*overrides, *_manifest_overrides(manifest, limit)])
-    report = run_ingest(config, choose_progress(sys.stderr, json=as_json))
+    report = run_ingest(config, _progress(as_json=as_json))
     return _show_report(report, as_json=as_json)
 
 
@@ -61,11 +61,10 @@ def ingest(
 @_options
 def load(strategy: str | None, profile: Path | None, overrides: Sequence[str], as_json: bool) -> int:
     """Load the lake into Milvus, build the index, prove it, and only then let readers see it."""
-    from tuku.progress import choose_progress
     from tuku.runtime.loading import load as run_load
 
     config = _load(profile, [*overrides, *([f"load.strategy={strategy}"] if strategy else [])])
-    progress = choose_progress(sys.stderr, json=as_json)
+    progress = _progress(as_json=as_json)
     try:
         loaded, proof = run_load(config, progress)
     finally:
@@ -167,6 +166,14 @@ def _load(profile: Path | None, overrides: Sequence[str]) -> Config:
     return load_config(profile, overrides, os.environ)
 
 
+def _progress(*, as_json: bool) -> Progress:
+    """On a copy of stderr: while Ray runs, what it writes to stderr itself is kept from the screen."""
+    from tuku.progress import choose_progress
+
+    screen = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    return choose_progress(screen, json=as_json)
+
+
 def _manifest_overrides(manifest: str | None, limit: int | None) -> list[str]:
     overrides = [f"manifest.uri={json.dumps(manifest, ensure_ascii=False)}"] if manifest else []
     return [*overrides, f"manifest.limit={limit}"] if limit else overrides
@@ -177,10 +184,11 @@ def _show_report(report: Report, *, as_json: bool) -> int:
 
     if as_json:
         _print_json(report.to_dict())
+        if report.message:
+            _complain(report.message, "", report.exit_code)
     else:
-        make_console(sys.stdout).print(report.summary())
-    if report.message:
-        _complain(report.message, "", report.exit_code)
+        # A run that went wrong says so where a person or a cron mail looks for it.
+        make_console(sys.stderr if report.exit_code else sys.stdout).print(report.summary())
     return report.exit_code
 
 

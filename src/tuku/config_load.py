@@ -1,154 +1,207 @@
-"""From files, environment and `--set` to one checked `Config`.
+"""How files, environment and ``--set`` become one `Config`, or one error that names every mistake.
 
-Layers, each over the one before: conf/base.yaml beside the profile ← the profile ← ``TUKU__SECTION__KEY`` ←
-``--set section.key=value``. Every problem is found before any work is done, and all of them at once.
+conf/base.yaml beside the profile ← the profile ← ``TUKU__SECTION__KEY`` ← ``--set section.key=value``
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from tuku import config_keys
 from tuku.config import Config
-from tuku.config_errors import describe
+from tuku.config_keys import find_key
+from tuku.config_yaml import LocatedDict, YamlError, parse_yaml
 from tuku.errors import ConfigError
 
-_BASE = "base.yaml"
 _PREFIX = "TUKU__"
-_SECRETS = {"milvus.token": "MILVUS_TOKEN"}
-"""Keys that may come from the environment only, and the variable that holds each."""
-
-Key = tuple[str, ...]
+_SECRET_VARIABLES = {"MILVUS_TOKEN": ("milvus", "token")}
+_NULLS = {"", "~", "null", "Null", "NULL"}
+_SHOWN_CHARACTERS = 80
 
 
 def load_config(file: Path | None, overrides: Sequence[str], environ: Mapping[str, str]) -> Config:
-    """Read and check the configuration.
+    """The configuration of a run.
 
     Args:
-        file: the profile; None for the defaults.
-        overrides: ``section.key=value``; values are YAML.
-        environ: the process's environment.
+        file: the profile; a ``base.yaml`` in its folder is read before it. None: the models' defaults.
+        overrides: ``section.key=value`` each; the value is a YAML scalar or a flow list or dictionary.
+        environ: the process's environment; secrets come from here only.
 
     Raises:
-        ConfigError: names file or variable, key, value and what is allowed, for every key that is wrong.
+        ConfigError: names every mistake at once: its file and line, variable or option, the key, the value
+            (never a secret), and what is allowed.
     """
-    layers = _Layers()
+    draft = _Draft()
     if file is not None:
-        base = file.with_name(_BASE)
-        if base.exists() and file.name != _BASE:
-            layers.merge(_read_yaml(base), str(base))
-        layers.merge(_read_yaml(file), str(file))
-    for name, value in environ.items():
-        if name.startswith(_PREFIX):
-            key = tuple(part.lower() for part in name.removeprefix(_PREFIX).split("__"))
-            secret = ".".join(key) in _SECRETS
-            layers.put(key, value if secret else _parse(value, name), name, from_environment=True)
+        base = file.parent / "base.yaml"
+        for path in [base, file] if base.is_file() and base.resolve() != file.resolve() else [file]:
+            _add_file(draft, path)
+    _add_environment(draft, environ)
     for override in overrides:
-        name, equals, value = override.partition("=")
-        if not equals or not name.strip():
-            raise ConfigError(f"--set {override!r} is not understood.", "Write --set section.key=value.")
-        layers.put(tuple(name.strip().split(".")), _parse(value, f"--set {name}"), "--set")
-    for dotted, variable in _SECRETS.items():
-        if environ.get(variable):
-            layers.put(tuple(dotted.split(".")), environ[variable], variable, from_environment=True)
-    try:
-        return Config.model_validate(layers.values)
-    except ValidationError as error:
-        raise ConfigError("\n".join(describe(error, Config, layers.origin))) from None
+        name, equals, text = override.partition("=")
+        if equals:
+            _add_text(draft, tuple(name.strip().split(".")), text, _Origin("--set"))
+        else:
+            draft.problems.append("--set takes section.key=value, such as --set milvus.collection=tuku")
+    return draft.finish()
 
 
 def dump_config(config: Config) -> str:
-    """The configuration as YAML, without secrets: what stands in a run's config.yaml."""
-    return yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True, sort_keys=False)
+    """The configuration as YAML, without secrets: no token, and no user or password inside an address."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+    return _without_credentials(text)
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where a value comes from; `line` (1-based) is None where lines mean nothing."""
+
+    name: str
+    line: int | None = None
+    may_hold_secrets: bool = False
+
+    def __str__(self) -> str:
+        return self.name if self.line is None else f"{self.name}, line {self.line}"
+
+    def of(self, mapping: Mapping[str, Any], key: str) -> _Origin:
+        if self.line is None or not isinstance(mapping, LocatedDict):
+            return self
+        return replace(self, line=mapping.lines.get(key, self.line))  # a merged key (`<<`) has no line of its own
 
 
 @dataclass
-class _Layers:
+class _Draft:
+    """The values so far, nested like the models, where each came from, and what is wrong with them."""
+
     values: dict[str, Any] = field(default_factory=dict)
-    origins: dict[Key, str] = field(default_factory=dict)
+    origins: dict[config_keys.Path, _Origin] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
-    def merge(self, values: Mapping[str, Any], origin: str, prefix: Key = ()) -> None:
-        for name, value in values.items():
-            key = (*prefix, str(name))
-            if isinstance(value, Mapping) and value:
-                self.merge(value, origin, key)
-            else:
-                self.put(key, value, origin)
+    def add(self, path: config_keys.Path, value: Any, origin: _Origin) -> None:
+        """Take a value over; a section is taken key by key, a key's whole value replaces the one before."""
+        name = ".".join(path)
+        key = find_key(path)
+        if key is None:
+            self.problems.append(f"{origin}: unknown key {name}; {config_keys.allowed_names(path)}")
+        elif key.is_secret and not origin.may_hold_secrets:
+            variables = " or ".join(variable for variable, secret in _SECRET_VARIABLES.items() if secret == path)
+            self.problems.append(f"{origin}: {name} is a secret: set it only in the environment, as {variables}")
+        elif key.children is None:
+            self._assign(path, value, origin)
+        elif isinstance(value, Mapping):
+            for child, below in value.items():
+                self.add((*path, child), below, origin.of(value, child))
+        elif value is not None:  # a section whose keys are all commented out is null
+            what = f"{name} is a section of keys" if path else "a configuration is made of sections"
+            known = ", ".join(key.children)
+            self.problems.append(f"{origin}: {what}, not {_kind(value)}; known keys: {known}")
 
-    def put(self, key: Key, value: Any, origin: str, *, from_environment: bool = False) -> None:
-        dotted = ".".join(key)
-        if dotted in _SECRETS and value is not None and not from_environment:
-            raise ConfigError(
-                f"{origin}: {dotted} is a secret and stands in no file and on no command line.",
-                f"Put it into the environment variable {_SECRETS[dotted]}.",
-            )
-        section = self.values
-        for part in key[:-1]:
-            inner = section.get(part)
-            if not isinstance(inner, dict):
-                inner = section[part] = {}
-            section = inner
-        section[key[-1]] = value
-        self.origins[key] = origin
+    def _assign(self, path: config_keys.Path, value: Any, origin: _Origin) -> None:
+        target = self.values
+        for part in path[:-1]:
+            below = target.get(part)
+            # Copied: an entry of a dictionary is set on top of another layer's dictionary.
+            target[part] = dict(below) if isinstance(below, Mapping) else {}
+            target = target[part]
+        target[path[-1]] = value
+        self.origins[path] = origin
 
-    def origin(self, key: Key) -> str:
-        """Where a key, or the nearest one above or below it, was set last."""
-        for end in range(len(key), 0, -1):
-            if key[:end] in self.origins:
-                return self.origins[key[:end]]
-        below = [origin for other, origin in self.origins.items() if other[: len(key)] == key]
-        return below[-1] if below else "the configuration"
+    def finish(self) -> Config:
+        """The checked configuration, or every problem in one error."""
+        try:
+            config = Config.model_validate(self.values)
+        except ValidationError as error:
+            problems = (self._explain(details) for details in error.errors())
+            self.problems.extend(dict.fromkeys(problems))
+        if self.problems:
+            remedy = "conf/base.yaml explains every key."
+            if len(self.problems) == 1:
+                raise ConfigError(f"{self.problems[0]}.", remedy) from None
+            numbered = "; ".join(f"({n}) {problem}" for n, problem in enumerate(self.problems, 1))
+            raise ConfigError(f"{len(self.problems)} mistakes in the configuration: {numbered}.", remedy) from None
+        return config
+
+    def _explain(self, details: ErrorDetails) -> str:
+        path, value = self._locate(details["loc"])
+        key = find_key(path)
+        while key is None or path not in self.origins:  # an item of a list: its key says what is allowed
+            path = path[:-1]
+            key = find_key(path)
+        because = details["ctx"]["error"] if details["type"] == "value_error" else key.allowed
+        return f"{self.origins[path]}: {'.'.join(path)} is {_shown(value)}; allowed: {because}"
+
+    def _locate(self, location: tuple[int | str, ...]) -> tuple[config_keys.Path, Any]:
+        """Path and value; pydantic's location may go on with the names of the types that it tried."""
+        path: list[str] = []
+        value: Any = self.values
+        for part in location:
+            in_mapping = isinstance(value, Mapping) and part in value
+            if not in_mapping and not (isinstance(value, list) and isinstance(part, int)):
+                break
+            value = value[part]
+            path.append(str(part))
+        return tuple(path), value
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error rather than a surprise."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _read_yaml(file: Path) -> Mapping[str, Any]:
+def _add_file(draft: _Draft, path: Path) -> None:
     try:
-        values = _yaml(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigError(f"There is no configuration file {file}.", "Check --config.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration file {file} cannot be read: {error}.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file}{_where(error)}: not valid YAML: {_problem(error)}.") from None
-    if values is None:
-        return {}
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{file}: a configuration is a mapping of sections, not a {type(values).__name__}.")
-    return values
-
-
-def _parse(text: str, origin: str) -> Any:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"The configuration {path} cannot be read: {error.strerror}.", "Name a readable file with --config."
+        ) from None
     try:
-        return _yaml(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{origin}: the value is not valid YAML: {_problem(error)}.", "Put it in quotes.") from None
+        draft.add((), parse_yaml(content), _Origin(str(path), line=1))
+    except YamlError as error:
+        draft.problems.append(f"{path}: {error}")
 
 
-def _yaml(text: str) -> Any:
-    return yaml.load(text, _UniqueKeyLoader)  # noqa: S506  a SafeLoader
+def _add_environment(draft: _Draft, environ: Mapping[str, str]) -> None:
+    for variable, secret in _SECRET_VARIABLES.items():
+        if environ.get(variable):
+            draft.add(secret, environ[variable], _Origin(variable, may_hold_secrets=True))
+    for variable in sorted(environ):
+        if variable.startswith(_PREFIX):
+            spelled = tuple(variable.removeprefix(_PREFIX).split("__"))
+            path = tuple(part.lower() for part in spelled)
+            parent = find_key(path[:-1])
+            if parent is not None and parent.children is None:
+                path = (*path[:-1], spelled[-1])  # an entry keeps its spelling: Milvus says efConstruction
+            _add_text(draft, path, environ[variable], _Origin(variable, may_hold_secrets=True))
 
 
-def _where(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+def _add_text(draft: _Draft, path: config_keys.Path, text: str, origin: _Origin) -> None:
+    """A value from a shell: YAML, but free text (a URI, a prompt, a secret) stands for itself unless quoted."""
+    key = find_key(path)
+    if key is not None and (key.is_secret or (key.is_text and not _is_yaml(text))):
+        draft.add(path, text or None if key.is_secret else text, origin)
+        return
+    try:
+        draft.add(path, parse_yaml(text), origin)
+    except YamlError as error:
+        draft.problems.append(f"{origin}: the value of {'.'.join(path)} is no YAML: {error}")
 
 
-def _problem(error: yaml.YAMLError) -> str:
-    return str(getattr(error, "problem", None) or error).replace("\n", " ")
+def _is_yaml(text: str) -> bool:
+    return text in _NULLS or text[0] in "\"'"
+
+
+def _kind(value: Any) -> str:
+    return "a list" if isinstance(value, Sequence) and not isinstance(value, str) else "a single value"
+
+
+def _shown(value: Any) -> str:
+    text = _without_credentials(repr(value))
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def _without_credentials(text: str) -> str:
+    return re.sub(r"(://)[^/@\s'\"]+@", r"\1***@", text)

@@ -57,6 +57,8 @@ class Summary:
             yield from _section("Services", _services(report.api))
         if report.load:
             yield from _section("Load", _load(report.load))
+            if report.load.reason:
+                yield Padding(Text(printable(report.load.reason), style="dim"), (0, 0, 0, 2), expand=False)
         if report.verify:
             yield from _section("Proof", _proof(report.verify, marks))
         if report.paths:

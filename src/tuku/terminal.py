@@ -57,9 +57,7 @@ def make_console(stream: TextIO) -> Console:
     from rich.console import Console
 
     folded = stream.isatty() or "COLUMNS" in os.environ
-    return Console(
-        file=stream, width=None if folded else PLAIN_WIDTH, markup=False, emoji=False, highlight=False
-    )
+    return Console(file=stream, width=None if folded else PLAIN_WIDTH, markup=False, emoji=False, highlight=False)
 
 
 def results_table(results: Iterable[Result]) -> RenderableType:
@@ -76,7 +74,5 @@ def results_table(results: Iterable[Result]) -> RenderableType:
     rank = 0
     for rank, result in enumerate(results, start=1):
         texts = (result.id, result.caption or "–", result.uri)
-        table.add_row(
-            str(rank), f"{result.score:.3f}", *(Text(printable(text), overflow="fold") for text in texts)
-        )
+        table.add_row(str(rank), f"{result.score:.3f}", *(Text(printable(text), overflow="fold") for text in texts))
     return table if rank else Text("nothing found", style="dim")

@@ -1,104 +1,168 @@
-"""The fetcher that a worker holds: any URI in, bytes or a reason out."""
+"""The fetcher that the job uses: local files directly, the others over HTTP."""
 
 from __future__ import annotations
 
-import asyncio
+import atexit
+import tempfile
 import threading
-from collections.abc import Coroutine, Sequence
-from concurrent.futures import Future
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable, Sequence
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from tuku.config import FetchConfig
-from tuku.errors import RowError
+from tuku.errors import ManifestError, RowError
 from tuku.fetching.files import read_file
-from tuku.fetching.http import Fetched, download, open_session
-from tuku.retry import RetryPolicy
+from tuku.fetching.guard import Guard, blocked_scheme
+from tuku.fetching.protocol import Fetched
+from tuku.fetching.urls import redact, scheme_of
 
 if TYPE_CHECKING:
-    import aiohttp
-    from aiohttp.abc import AbstractResolver
+    from typing_extensions import Self
 
-__all__ = ["Fetched", "GuardedFetcher"]
+    from tuku.fetching.http import HttpClient, Resolve
+    from tuku.fetching.loop import LoopThread
+    from tuku.retry import RetryPolicy
 
-_HTTP = ("http://", "https://")
+_HTTP = {"http", "https"}
+MANIFEST_MAX_BYTES = 20_000_000_000
+MANIFEST_TIMEOUT_S = 3_600.0
 
 
 class GuardedFetcher:
-    """Local files are read where they are asked for; http(s) goes through one session on one event loop.
+    """Fetches files within the limits of the configuration and past no guard (see `guard.Guard`).
 
-    The loop runs in a thread that starts with the first URL. Safe to call from several threads at once.
+    One event loop in a background thread and one HTTP session serve all callers; both start with the first URL.
+    Transient failures are tried again, each time with `config.timeout_s` for the whole file, redirects included.
 
     Args:
         config: limits and guards.
-        retry: for failures that may pass; `fetch.timeout_s` is for each attempt.
-        resolver: looks hosts up; the system's if None.
+        policy: how often and when to try again; three times by default.
+        resolve: looks host names up, in place of the system's resolver.
+
+    Raises:
+        ConfigError: an entry of `fetch.allowed_hosts` is no host.
     """
 
     def __init__(
-        self, config: FetchConfig, retry: RetryPolicy | None = None, resolver: AbstractResolver | None = None
+        self, config: FetchConfig, *, policy: RetryPolicy | None = None, resolve: Resolve | None = None
     ) -> None:
         self._config = config
-        self._retry = retry or RetryPolicy()
-        self._resolver = resolver
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._guard = Guard.of(config)
+        self._policy = policy
+        self._resolve = resolve
+        self._starting = threading.Lock()
+        self._running: tuple[LoopThread, HttpClient] | None = None
 
-    def fetch(self, uris: Sequence[str]) -> list[Fetched | RowError]:
-        """The files' bytes, or why they could not be had, in order. Remote files are fetched at the same time."""
-        coming = {
-            position: self._submit(self._remote(uri)) for position, uri in enumerate(uris) if _is_http(uri)
-        }
-        return [
-            coming[position].result() if position in coming else self._local(uri) for position, uri in enumerate(uris)
-        ]
-
-    def close(self) -> None:
-        """End the session and its thread."""
-        with self._lock:
-            loop, session, self._loop, self._session = self._loop, self._session, None, None
-        if loop is not None and session is not None:
-            asyncio.run_coroutine_threadsafe(session.close(), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
-
-    def __enter__(self) -> GuardedFetcher:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _local(self, uri: str) -> Fetched | RowError:
-        scheme, separator, rest = uri.partition("://")
+    def close(self) -> None:
+        """Close all connections and end the thread; fetching again would start anew."""
+        with self._starting:
+            running, self._running = self._running, None
+        if running is not None:
+            atexit.unregister(self.close)
+            loop, client = running
+            loop.run(client.close())
+            loop.close()
+
+    def fetch(self, uris: Sequence[str]) -> list[Fetched | RowError]:
+        """One outcome for each URI (or local path), in order; local files are read while the others download."""
+        schemes = {uri: scheme_of(uri) for uri in uris}
+        remote = [uri for uri, scheme in schemes.items() if scheme in _HTTP]
+        found: dict[str, Fetched | RowError] = {}
+        if remote:
+            from tuku.fetching.loop import wait
+
+            loop, client = self._started()
+            downloads = loop.submit(client.fetch_all(remote))
+        for uri, scheme in schemes.items():
+            if scheme not in _HTTP:
+                found[uri] = self._local(uri, scheme)
+        if remote:
+            files = wait(downloads)
+            found.update(zip(remote, files, strict=True))
+        return [found[uri] for uri in uris]
+
+    def open_stream(
+        self, uri: str, *, max_bytes: int = MANIFEST_MAX_BYTES, timeout_s: float = MANIFEST_TIMEOUT_S
+    ) -> BinaryIO:
+        """Download a whole remote manifest into a temporary file, past the same guards, and open that.
+
+        Args:
+            uri: http or https.
+            max_bytes: the limit that stands in the place of `config.max_bytes`.
+            timeout_s: likewise for `config.timeout_s`, for each attempt.
+
+        Returns:
+            A seekable file at its start; it is gone once it is closed.
+
+        Raises:
+            ManifestError: it could not be downloaded.
+        """
+        if scheme_of(uri) not in _HTTP:
+            raise ManifestError(f"Cannot download {redact(uri)}.", "Only http:// and https:// can be downloaded.")
+        file = tempfile.TemporaryFile()  # noqa: SIM115  # it is the caller who closes it
         try:
-            if separator and scheme.lower() != "file":
-                raise RowError("unsupported_scheme", f"{scheme}:// cannot be fetched.")
-            if "file" not in self._config.schemes:
-                raise RowError("blocked_scheme", "file is not among fetch.schemes.")
-            path = unquote(urlsplit(uri).path) if separator and rest else uri
-            return Fetched(read_file(path, self._config.max_bytes))
-        except RowError as error:
-            return error
+            self._download(uri, file, max_bytes, timeout_s)
+        except BaseException:
+            file.close()
+            raise
+        return cast("BinaryIO", file)
 
-    async def _remote(self, uri: str) -> Fetched | RowError:
-        if self._session is None:
-            self._session = open_session(self._config, self._resolver)
-        session = self._session
-        try:
-            return await self._retry.run(lambda: download(session, uri, self._config))
-        except RowError as error:
-            return error
+    def _download(self, uri: str, file: IO[bytes], max_bytes: int, timeout_s: float) -> None:
+        from tuku.fetching.http import Download
 
-    def _submit(self, work: Coroutine[Any, Any, Fetched | RowError]) -> Future[Fetched | RowError]:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="fetch", daemon=True).start()
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        loop, client = self._started()
+
+        async def attempt() -> object:
+            file.seek(0)
+            file.truncate()
+            return await client.download(Download(uri, file.write, max_bytes, timeout_s))
+
+        outcome = loop.run(self._retry_policy().call_async(attempt))
+        if isinstance(outcome, RowError):
+            raise ManifestError(f"Cannot download the manifest ({outcome.code}): {outcome.message}")
+        file.seek(0)
+
+    def _local(self, uri: str, scheme: str) -> Fetched | RowError:
+        if scheme != "file":
+            return RowError("unsupported_scheme", f"{redact(uri)}: '{scheme[:20]}:' is not supported.")
+        if scheme not in self._guard.schemes:
+            return blocked_scheme(scheme)
+        return read_file(uri, self._config.max_bytes)
+
+    def _retry_policy(self) -> RetryPolicy:
+        from tuku.retry import RetryPolicy
+
+        return self._policy or RetryPolicy()
+
+    def _started(self) -> tuple[LoopThread, HttpClient]:
+        # aiohttp is not imported before the first URL: local catalogues do without it.
+        from tuku.fetching.http import HttpClient
+        from tuku.fetching.loop import LoopThread
+
+        async def client() -> HttpClient:
+            return HttpClient(self._config, self._guard, self._retry_policy(), self._resolve)
+
+        with self._starting:
+            if self._running is None:
+                loop = LoopThread("fetch")
+                self._running = loop, loop.run(client())
+                # Not every owner closes (an actor is just dropped), and aiohttp complains of open sessions.
+                atexit.register(self.close)
+            return self._running
 
 
-def _is_http(uri: str) -> bool:
-    return uri[:8].lower().startswith(_HTTP)
+def open_stream(
+    config: FetchConfig, *, max_bytes: int = MANIFEST_MAX_BYTES, timeout_s: float = MANIFEST_TIMEOUT_S
+) -> Callable[[str], BinaryIO]:
+    """An opener of remote manifests (see `GuardedFetcher.open_stream`) that leaves nothing running behind."""
+
+    def opener(uri: str) -> BinaryIO:
+        with GuardedFetcher(config) as fetcher:
+            return fetcher.open_stream(uri, max_bytes=max_bytes, timeout_s=timeout_s)
+
+    return opener

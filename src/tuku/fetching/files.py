@@ -10,6 +10,8 @@ from tuku.errors import RowError
 from tuku.fetching.protocol import Fetched
 from tuku.fetching.urls import redact
 
+_BLOCK_BYTES = 65_536
+
 
 def read_file(uri: str, max_bytes: int) -> Fetched | RowError:
     """The file behind a path or a ``file:`` URI.
@@ -53,20 +55,19 @@ def _read(path: str | bytes, max_bytes: int) -> bytes:
         found = os.fstat(descriptor)
         _require_regular(path, found)
         if found.st_size > max_bytes:
-            raise too_large(path, max_bytes)
-        blocks, size = [], 0
-        while block := os.read(descriptor, max(found.st_size - size, 0) + 1):
+            raise _too_large(path, max_bytes)
+        blocks, size, wanted = [], 0, found.st_size + 1
+        while block := os.read(descriptor, wanted):
             blocks.append(block)
-            size += len(block)
+            size, wanted = size + len(block), _BLOCK_BYTES
             if size > max_bytes:  # it grew, or the file system could not say how large it is
-                raise too_large(path, max_bytes)
+                raise _too_large(path, max_bytes)
     finally:
         os.close(descriptor)
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
-def too_large(path: str | bytes, max_bytes: int) -> RowError:
-    """For content above the limit."""
+def _too_large(path: str | bytes, max_bytes: int) -> RowError:
     return RowError("too_large", f"{redact(os.fsdecode(path))} has more than {max_bytes:,} bytes (fetch.max_bytes).")
 
 

@@ -31,7 +31,7 @@ _NOT_PUBLIC = (
     ipaddress.ip_network("168.63.129.16/32"),  # Azure's WireServer: a public address, but it speaks of this machine
     ipaddress.ip_network("3fff::/20"),  # RFC 9637: documentation
 )
-_ENTRY = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d{1,5}))?")
+_ENTRY = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:/@\[\]\s]+))(?::(?P<port>\d{1,5}))?")
 
 
 @lru_cache(maxsize=4096)
@@ -47,7 +47,7 @@ def is_public(address: str) -> bool:
 
 
 def _embedded(ip: _Address) -> _Address:
-    if ip.version == 4:
+    if isinstance(ip, ipaddress.IPv4Address):
         return ip
     if ip in _NAT64:
         return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
@@ -148,7 +148,7 @@ def _parse_entry(entry: str) -> tuple[str, int | None]:
         raise ConfigError(
             f"fetch.allowed_hosts: '{entry}' is not a host.", "Write example.com, *.example.com or 10.0.0.1:8080."
         ) from None
-    return host, int(found["port"]) if found["port"] else None
+    return address_in(host) or host, int(found["port"]) if found["port"] else None
 
 
 def _matches(host: str, port: int | None, entry: tuple[str, int | None]) -> bool:

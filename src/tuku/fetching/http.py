@@ -1,176 +1,169 @@
-"""http(s): one event loop, one session, redirects followed by hand so that each hop is checked."""
+"""Downloads: one aiohttp session, redirects followed by hand so that every hop passes the guard."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import ssl
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
+from tuku import __version__
+from tuku.config import FetchConfig
 from tuku.errors import RowError
-from tuku.fetching.files import too_large
-from tuku.fetching.guard import Guard, literal_address, shown
+from tuku.fetching.body import read_body
+from tuku.fetching.faults import BlockedAddressError, fault_of_request, fault_of_status, timed_out
+from tuku.fetching.guard import Guard
+from tuku.fetching.protocol import Fetched
+from tuku.fetching.urls import next_url, parse_url, redact
 
 if TYPE_CHECKING:
-    from tuku.config import FetchConfig
+    from multidict import CIMultiDictProxy
+    from yarl import URL
 
+    from tuku.retry import RetryPolicy
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""The IP addresses of a host name, for a port; `socket.gaierror` if it has none."""
+
+_HEADERS = {"User-Agent": f"tuku/{__version__}", "Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity"}
 _REDIRECTS = {301, 302, 303, 307, 308}
-_OK = 200
-_RETRYABLE = {408, 425, 429}
-_SERVER_ERRORS = range(500, 600)
-_CHUNK_BYTES = 64 * 1024
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
-"""`download` has one of its own, around redirects and all."""
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """A file's bytes, and what the server says of its version (None for local files)."""
+class Download:
+    """One file to get: from where, where to, and within which limits (for all hops together)."""
 
-    content: bytes
-    etag: str | None = None
-    last_modified: str | None = None
+    uri: str
+    write: Callable[[bytes], object]
+    max_bytes: int
+    timeout_s: float
 
 
-class GuardedResolver(AbstractResolver):
-    """Gives the connector only addresses that the guard has passed: there is no second look-up to fool."""
+class HttpClient:
+    """Downloads files on the running event loop, `config.concurrency` at a time."""
 
-    def __init__(self, guard: Guard, resolver: AbstractResolver | None = None) -> None:
+    def __init__(self, config: FetchConfig, guard: Guard, policy: RetryPolicy, resolve: Resolve | None = None) -> None:
+        self._config = config
         self._guard = guard
-        self._resolver = resolver or aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Addresses of a host.
-
-        Raises:
-            RowError: ``blocked_address`` as soon as one of them is not allowed.
-        """
-        results = await self._resolver.resolve(host, port, family)
-        for result in results:
-            address = literal_address(result["host"])
-            if address is not None:
-                self._guard.check_address(host, address)
-        return results
+        self._policy = policy
+        # Waiting for a turn happens here and not in the connector, where it would count as the server's time.
+        self._turns = asyncio.Semaphore(config.concurrency)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=config.concurrency, resolver=_GuardedResolver(guard, resolve or _look_up)
+            ),
+            headers=_HEADERS,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
 
     async def close(self) -> None:
-        """Close the resolver beneath."""
-        await self._resolver.close()
+        """Close all connections."""
+        await self._session.close()
+
+    async def fetch_all(self, uris: Sequence[str]) -> list[Fetched | RowError]:
+        """One outcome for each URI, in order; transient failures were tried again."""
+        return await asyncio.gather(*(self._policy.call_async(self._fetch, uri) for uri in uris))
+
+    async def download(self, job: Download) -> CIMultiDictProxy[str] | RowError:
+        """Try once: the header of the final answer, after its body was handed to `job.write`."""
+        async with self._turns:
+            try:
+                return await self._follow(job)
+            except RowError as error:
+                return replace(error)  # without its traceback, which would keep the body so far in memory
+
+    async def _fetch(self, uri: str) -> Fetched | RowError:
+        blocks: list[bytes] = []
+        header = await self.download(Download(uri, blocks.append, self._config.max_bytes, self._config.timeout_s))
+        if isinstance(header, RowError):
+            return header
+        if not any(blocks):
+            return RowError("empty", f"{redact(uri)} has no content.")
+        return Fetched(b"".join(blocks), header.get("ETag"), header.get("Last-Modified"))
+
+    async def _follow(self, job: Download) -> CIMultiDictProxy[str]:
+        deadline = asyncio.get_running_loop().time() + job.timeout_s
+        url = parse_url(job.uri)
+        for _ in range(self._config.max_redirects + 1):
+            self._guard.check_url(url)
+            answer = await self._hop(url, job, deadline)
+            if not isinstance(answer, str):
+                return answer
+            url = next_url(url, answer)
+        raise RowError("too_many_redirects", f"{redact(job.uri)}: more than {self._config.max_redirects} redirects.")
+
+    async def _hop(self, url: URL, job: Download, deadline: float) -> CIMultiDictProxy[str] | str:
+        """Ask one server: the answer's header, its body being written, or where else to ask."""
+        shown = redact(str(url))
+        remaining_s = deadline - asyncio.get_running_loop().time()
+        if remaining_s <= 0:
+            raise timed_out(shown)
+        timeout = aiohttp.ClientTimeout(total=remaining_s)
+        answered = False
+        try:
+            async with self._session.get(url, allow_redirects=False, timeout=timeout) as response:
+                answered = True
+                if response.status in _REDIRECTS and "Location" in response.headers:
+                    return response.headers["Location"]
+                if response.status != HTTPStatus.OK:
+                    raise fault_of_status(response, shown)
+                await read_body(response, shown, job.max_bytes, job.write)
+                return response.headers
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise fault_of_request(error, shown, answered=answered) from error
 
 
-def open_session(config: FetchConfig, resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
-    """A session for the running loop: no proxies, no netrc, no cookies, and guarded addresses."""
-    connector = aiohttp.TCPConnector(
-        limit=config.concurrency, resolver=GuardedResolver(Guard(config), resolver), ttl_dns_cache=60
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        # Compressed answers could be bombs; images gain nothing from compression.
-        headers={"Accept-Encoding": "identity", "User-Agent": "tuku"},
-        auto_decompress=False,
-    )
+class _GuardedResolver(AbstractResolver):
+    """Resolves names and drops what may not be connected to.
 
-
-async def download(session: aiohttp.ClientSession, url: str, config: FetchConfig) -> Fetched:
-    """A whole file within the limits of `config`.
-
-    Raises:
-        RowError: with a code that says why not; never an exception of aiohttp's.
+    aiohttp connects to exactly the addresses returned here and looks nothing up again, so a name server that first
+    gives a harmless answer and then another (DNS rebinding) gains nothing.
     """
+
+    def __init__(self, guard: Guard, resolve: Resolve) -> None:
+        self._guard = guard
+        self._resolve = resolve
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002  # as in aiohttp
+    ) -> list[ResolveResult]:
+        addresses = await self._resolve(host, port)
+        allowed = [address for address in addresses if self._guard.may_connect(address)]
+        if addresses and not allowed:
+            raise BlockedAddressError(f"{host} has no public address")
+        return [_result(host, port, address) for address in allowed]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def _result(host: str, port: int, address: str) -> ResolveResult:
+    return ResolveResult(
+        hostname=host,
+        host=address,
+        port=port,
+        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+        proto=socket.IPPROTO_TCP,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )
+
+
+async def _look_up(host: str, port: int) -> list[str]:
+    """Ask the system's resolver."""
     try:
-        return await asyncio.wait_for(_download(session, url, config), config.timeout_s)
-    except (asyncio.TimeoutError, TimeoutError):
-        message = f"{shown(url)} took longer than fetch.timeout_s ({config.timeout_s:g} s)."
-        raise RowError("timeout", message, retryable=True) from None
-
-
-async def _download(session: aiohttp.ClientSession, url: str, config: FetchConfig) -> Fetched:
-    async with stream(session, url, config) as response:
-        content = await _body(response, url, config.max_bytes)
-        return Fetched(content, response.headers.get("ETag"), response.headers.get("Last-Modified"))
-
-
-@contextlib.asynccontextmanager
-async def stream(
-    session: aiohttp.ClientSession, url: str, config: FetchConfig
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The answer to a GET after redirects, its body still to be read.
-
-    Raises:
-        RowError: as `download`.
-    """
-    guard = Guard(config)
-    asked = url
-    for _ in range(config.max_redirects + 1):
-        parts = guard.check_url(url)
-        with _row_errors(url):
-            async with session.get(_as_yarl(url), allow_redirects=False, timeout=_NO_TIMEOUT) as response:
-                location = response.headers.get("Location")
-                if response.status not in _REDIRECTS or not location:
-                    _check_status(response, url)
-                    yield response
-                    return
-        url = urljoin(f"{parts.scheme}://{parts.netloc}{parts.path}", location)
-    raise RowError("too_many_redirects", f"{shown(asked)} redirects more than {config.max_redirects} times.")
-
-
-def _as_yarl(url: str) -> URL:
-    try:
-        return URL(url)
-    except ValueError:
-        raise RowError("bad_url", f"{shown(url)} is not a URL.") from None
-
-
-def _check_status(response: aiohttp.ClientResponse, url: str) -> None:
-    status = response.status
-    if status != _OK:
-        retryable = status in _RETRYABLE or status in _SERVER_ERRORS
-        raise RowError(f"http_{status}", f"{shown(url)} answered with {status}.", retryable=retryable)
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding not in {"", "identity"}:
-        raise RowError("unsupported_encoding", f"{shown(url)} sends {encoding} although it was asked not to.")
-
-
-async def _body(response: aiohttp.ClientResponse, url: str, max_bytes: int) -> bytes:
-    if (response.content_length or 0) > max_bytes:
-        raise too_large(shown(url), max_bytes)
-    content = bytearray()
-    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        content += chunk
-        if len(content) > max_bytes:
-            raise too_large(shown(url), max_bytes)
-    if not content:
-        raise RowError("empty", f"{shown(url)} is empty.")
-    return bytes(content)
-
-
-@contextlib.contextmanager
-def _row_errors(url: str) -> Iterator[None]:
-    """What can go wrong on the wire, by type."""
-    where = shown(url)
-    try:
-        yield
-    except aiohttp.ClientConnectorDNSError:
-        raise RowError("dns_failed", f"The host of {where} cannot be found.", retryable=True) from None
-    except (aiohttp.ClientSSLError, ssl.SSLError):
-        raise RowError("tls_failed", f"{where} has no valid certificate.") from None
-    except aiohttp.InvalidURL:
-        raise RowError("bad_url", f"{where} is not a URL.") from None
-    except aiohttp.ClientPayloadError:
-        raise RowError("incomplete_download", f"{where} ended early.", retryable=True) from None
-    except aiohttp.ClientResponseError:
-        raise RowError("bad_response", f"{where} does not answer as HTTP does.", retryable=True) from None
-    except (aiohttp.ClientError, ConnectionError) as error:
-        message = f"{where} cannot be reached ({type(error).__name__})."
-        raise RowError("connection_failed", message, retryable=True) from None
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
+    except UnicodeError:  # a label that is too long for DNS
+        raise socket.gaierror(socket.EAI_NONAME, "no such name") from None
+    return [str(address[0]) for *_, address in found]

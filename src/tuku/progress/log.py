@@ -70,9 +70,10 @@ class LogProgress:
         with self._lock:
             if self._closed.is_set():
                 return
-            self._closed.set()
             elapsed = units.duration(self._clock() - self._began_s)
-            self._write(f"end after {elapsed}: {self._stages()}" if self._tally else f"end after {elapsed}")
+            stages = f": {self._stages(ended=True)}" if self._tally else ""
+            self._write(f"end after {elapsed}{stages}")
+            self._closed.set()
         if self._heart is not None:
             self._heart.join()
 
@@ -87,7 +88,7 @@ class LogProgress:
                 self._write_if_due()
 
     def _write_if_due(self) -> None:
-        if self._closed.is_set() or self._clock() - self._last_line_s < self._interval_s:
+        if self._clock() - self._last_line_s < self._interval_s:
             return
         self._write(f"{self._subject()}: {self._state()}")
 
@@ -99,15 +100,17 @@ class LogProgress:
             return self._stages()
         return self._detail or f"{units.duration(self._clock() - self._began_s)} since the start"
 
-    def _stages(self) -> str:
+    def _stages(self, *, ended: bool = False) -> str:
         if self._tally is None or not self._tally.stages:
             return "no rows yet"
         now_s, tally = self._clock(), self._tally
         parts = [_stage(name, stage, tally, now_s) for name, stage in tally.stages.items()]
-        eta_s = None if self._closed.is_set() else tally.slowest_eta_s(now_s)
+        eta_s = None if ended else tally.slowest_eta_s(now_s)
         return " | ".join(parts) + (f" | {units.duration(eta_s)} left" if eta_s else "")
 
     def _write(self, message: str) -> None:
+        if self._closed.is_set():
+            return
         self._last_line_s = self._clock()
         moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._stream.write(f"{moment} tuku {printable(message)}\n")

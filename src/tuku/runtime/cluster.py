@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
@@ -28,12 +29,9 @@ def cluster(config: RuntimeConfig) -> Iterator[int]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if config.address == "local":
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ part writes past Python, to stderr
     import ray
 
-    # Ray prints what happens to tasks on stdout, which belongs to the command's own answer.
-    with redirect_stdout(_ToLog()):
+    with _kept_from_screen():
         started_here = not ray.is_initialized()
         if started_here:
             _start(config)
@@ -81,10 +79,23 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-class _ToLog(io.TextIOBase):
-    """A stream whose lines become log records."""
+@contextmanager
+def _kept_from_screen() -> Iterator[None]:
+    """What Ray writes to stdout, which belongs to the command's answer, and to file descriptor 2 goes to a log.
 
-    def write(self, text: str) -> int:
-        if text.strip():
-            _log.debug("Ray: %s", text.rstrip())
-        return len(text)
+    Its C++ part writes past Python. Whoever has something to say meanwhile says it on a copy of stderr (`cli`).
+    """
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile("w+", errors="replace") as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            with redirect_stdout(kept):
+                yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(screen, 2)
+            os.close(screen)
+            kept.flush()
+            kept.seek(0)
+            _log.debug("Ray said: %s", kept.read())

@@ -10,7 +10,7 @@ from tuku.errors import ManifestError, RowError
 from tuku.stages.manifest_columns import Columns, find_columns
 from tuku.stages.manifest_rows import RowBlock
 from tuku.stages.manifest_text import UNREADABLE, Lines, read_error
-from tuku.stages.manifest_values import object_json, parse_int
+from tuku.stages.manifest_values import parse_int, row_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,13 +97,13 @@ def _block(rows: list[Row], columns: Columns) -> RowBlock:
 
 def _fill(block: RowBlock, position: int, row: dict[str, Any], columns: Columns) -> None:
     try:
-        block.rows[position] = object_json(row)
-        uri = row.pop(columns.uri, None)
-        id_ = row.pop(columns.id, None) if columns.id else None
-        block.metadata[position] = object_json(row)
+        members = row_members(row)
     except RecursionError:
         block.fail(position, RowError("invalid_json", "The line is nested too deeply."), "")
         return
+    block.rows[position] = f"{{{', '.join(members.values())}}}"
+    uri = row.get(columns.uri)
+    id_ = row.get(columns.id) if columns.id else None
     wrong = [
         f"{name} is {type(value).__name__}"
         for name, value, kinds in ((columns.uri, uri, str), (columns.id, id_, (str, int)))
@@ -113,6 +113,8 @@ def _fill(block: RowBlock, position: int, row: dict[str, Any], columns: Columns)
         error = RowError("invalid_row", f"Wrong type: {', '.join(wrong)}; it must be text.")
         block.fail(position, error, block.rows[position])
         return
+    metadata = (text for name, text in members.items() if name not in {columns.uri, columns.id})
+    block.metadata[position] = f"{{{', '.join(metadata)}}}"
     block.uris[position] = uri or ""
     if block.ids is not None:
         block.ids[position] = "" if id_ is None else str(id_)

@@ -78,21 +78,21 @@ def join_members(columns: Sequence[Iterable[str]], count: int) -> list[str]:
     return [f"{{{', '.join(filter(None, members))}}}" for members in zip(*columns, strict=True)]
 
 
-def object_json(row: Mapping[str, Any]) -> str:
-    """JSON object text of a row, without its nulls."""
-    members = [f"{quote_text(key)}: {text}" for key, value in row.items() if (text := value_json(value)) != "null"]
-    return f"{{{', '.join(members)}}}"
+def row_members(row: Mapping[str, Any]) -> dict[str, str]:
+    """Members of one row by name, without its nulls."""
+    return {name: f"{quote_text(name)}: {text}" for name, value in row.items() if (text := value_json(value)) != "null"}
 
 
 def value_json(value: Any) -> str:
     """JSON text of a value; NaN and infinities become null, integers beyond int64 text, bytes null."""
-    if value is None:
-        return "null"
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         return quote_text(value)
-    if type(value) is int and value in _INT64:
+    if kind is int and value in _INT64:
         return str(value)
-    return _encode(_storable(value))
+    if kind is float and math.isfinite(value):
+        return repr(value)
+    return "null" if value is None else _encode(_storable(value))
 
 
 def _storable(value: Any) -> Any:

@@ -84,7 +84,7 @@ class Planner:
         self.counts.update(classes)
         planned = advance(batch, "plan", ROWS, positions, outcomes)
         keep = [i for i, kind in enumerate(classes) if kind not in ("unchanged", "duplicates")]
-        return planned if len(keep) == batch.num_rows else planned.take(keep)
+        return planned if len(keep) == batch.num_rows else planned.take(pa.array(keep, pa.int64()))
 
     def _repeated(self, image_id: str, uri: str, outcome: Outcome) -> tuple[Class, Outcome]:
         first = self._uris[image_id]

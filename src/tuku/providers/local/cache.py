@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tuku.errors import ConfigError
@@ -22,25 +24,51 @@ def cache_folder() -> Path:
 def built_once(name: str, build: Callable[[], bytes]) -> Path:
     """The cached file of this name, built first if it is not there.
 
-    The file is whole or absent, whenever the process dies. Processes that meet here at the same time each build
-    the file and the last one stays, so `build` must depend on nothing that `name` does not tell.
+    The file is whole or absent, whenever the process dies; processes that meet here wait for the first of them.
+
+    Args:
+        name: of the file; must tell all that its content depends on.
+        build: makes the content.
 
     Raises:
         ConfigError: the folder cannot be written.
     """
-    path = cache_folder() / name
+    folder = cache_folder()
+    path = folder / name
     if path.exists():
         return path
-    content = build()
+    with _told_as_configuration(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder):
+        if path.exists():
+            return path
+        content = build()
+        with _told_as_configuration(folder):
+            _write_atomically(path, content)
+    return path
+
+
+@contextmanager
+def _told_as_configuration(folder: Path) -> Iterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_atomically(path, content)
+        yield
     except OSError as error:
         raise ConfigError(
-            f"Cannot keep the converted model in {path.parent}: {error.strerror or error}.",
+            f"Cannot keep the converted model in {folder}: {error.strerror or error}.",
             "Set TUKU_CACHE to a folder that can be written and has 50 MB free.",
         ) from error
-    return path
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # A file system without locks is good enough: then each process builds the file, and the last one stays.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # which ends the lock too
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

@@ -22,6 +22,7 @@ def open_session(model: bytes | Path) -> InferenceSession:
     """
     import onnxruntime
 
+    state = onnxruntime.capi.onnxruntime_pybind11_state
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -30,7 +31,7 @@ def open_session(model: bytes | Path) -> InferenceSession:
     source = model if isinstance(model, bytes) else str(model)
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-    except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
+    except (state.InvalidProtobuf, state.InvalidArgument, state.InvalidGraph) as error:
         if isinstance(model, bytes):
             raise
         raise ConfigError(f"The converted model {model} is damaged.", "Delete it: it is made anew.") from error

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -33,7 +36,7 @@ def test_a_build_that_fails_leaves_nothing(folder: Path) -> None:
 
     with pytest.raises(RuntimeError):
         built_once("a.onnx", fail)
-    assert not folder.exists()
+    assert list(folder.iterdir()) == []
 
 
 def test_a_write_that_fails_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,10 +49,29 @@ def test_a_write_that_fails_leaves_nothing(folder: Path, monkeypatch: pytest.Mon
     assert list(folder.iterdir()) == []
 
 
-def test_a_process_that_was_overtaken_writes_the_same_again(folder: Path) -> None:
-    path = built_once("a.onnx", lambda: built_once("a.onnx", lambda: b"content").read_bytes())
-    assert path.read_bytes() == b"content"
-    assert list(folder.iterdir()) == [path]
+def test_threads_and_processes_wait_for_the_first_of_them(folder: Path) -> None:
+    together, built = Barrier(4), []
+
+    def build() -> bytes:
+        built.append(1)
+        time.sleep(0.05)  # long enough for the others to arrive
+        return b"content"
+
+    def start(_: int) -> bytes:
+        together.wait()
+        return built_once("a.onnx", build).read_bytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(start, range(4))) == [b"content"] * 4
+    assert built == [1]
+
+
+def test_a_file_system_without_locks_will_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    assert built_once("a.onnx", lambda: b"content").read_bytes() == b"content"
 
 
 def test_a_folder_that_cannot_be_made_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class CountingSession:
 
 def test_a_picture_is_classified_once() -> None:
     classifier = Classifier(converted_model())
-    session = classifier._session = CountingSession(classifier._session)  # type: ignore[assignment]
+    session = classifier._session = CountingSession(classifier._session)
     pictures = [noise(51), noise(52), noise(51)]
     first, again = classifier.classify(pictures), classifier.classify(pictures)
     assert session.runs == 2

@@ -1,0 +1,123 @@
+"""Which configuration keys exist and what each one allows, in words, read off the models' own JSON schema."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from tuku.config import Config
+
+Path = tuple[str, ...]
+"""Where a key stands: ``("caption", "quota", "requests_per_min")``. The empty path is the whole configuration."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key, a section of keys, or an entry of a dictionary such as ``milvus.index.params.M``."""
+
+    schema: Mapping[str, Any]
+
+    @property
+    def children(self) -> Mapping[str, Mapping[str, Any]] | None:
+        """Schemas of the keys below, by name; None if this is no section."""
+        return self.schema.get("properties")
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value may come from the environment only."""
+        return any(form.get("format") == "password" for form in _forms(self.schema))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its value is free text, which needs no quotes in a variable or in ``--set``."""
+        return any(form.get("type") == "string" and "enum" not in form for form in _forms(self.schema))
+
+    @property
+    def allowed(self) -> str:
+        """What it may be, such as "a whole number from 0 to 20, or null"."""
+        return _in_words(self.schema)
+
+
+def find_key(path: Path) -> Key | None:
+    """The key at `path`, or None if there is none."""
+    schema: Mapping[str, Any] = _schema()
+    for name in path:
+        below = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+        if not below:
+            return None
+        schema = _resolved(below)
+    return Key(schema)
+
+
+def allowed_names(path: Path) -> str:
+    """What could stand where the unknown key `path` does, the name closest to it first."""
+    *parents, name = path
+    while (parent := find_key(tuple(parents))) is None:
+        name = parents.pop()
+    section = ".".join(parents)
+    if parent.children is None:
+        return f"{section} is no section: it is {parent.allowed}"
+    known = list(parent.children)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    names = ", ".join(close + [other for other in known if other not in close])
+    hint = f"did you mean {'.'.join([*parents, *close])}? " if close else ""
+    return f"{hint}known {f'keys of {section}' if section else 'sections'}: {names}"
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return Config.model_json_schema()
+
+
+def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = schema.get("$ref")
+    resolved: Mapping[str, Any] = _schema()["$defs"][reference.rsplit("/", 1)[-1]] if reference else schema
+    return resolved
+
+
+def _forms(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    forms: Sequence[Mapping[str, Any]] = schema.get("anyOf", [schema])
+    return forms
+
+
+def _in_words(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return ", or ".join(_in_words(form) for form in schema["anyOf"])
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    return _WORDS[schema["type"]](schema)
+
+
+def _text_in_words(schema: Mapping[str, Any]) -> str:
+    if "pattern" in schema:
+        return f"text that matches {schema['pattern']}"
+    return "text, not empty" if schema.get("minLength") else "text"
+
+
+def _list_in_words(schema: Mapping[str, Any]) -> str:
+    some = "of at least one item" if schema.get("minItems") else "(it may be empty)"
+    return f"a list {some}, each {_in_words(schema['items'])}"
+
+
+def _range_in_words(schema: Mapping[str, Any]) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    above = schema.get("exclusiveMinimum")
+    if above is not None:
+        return f" above {above:g}" + (f", at most {high:g}" if high is not None else "")
+    if low is not None and high is not None:
+        return f" from {low:g} to {high:g}"
+    return f", {low:g} or more" if low is not None else ""
+
+
+_WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "integer": lambda schema: "a whole number" + _range_in_words(schema),
+    "number": lambda schema: "a number" + _range_in_words(schema),
+    "string": _text_in_words,
+    "array": _list_in_words,
+    "object": lambda schema: f"a dictionary whose values are {_in_words(schema['additionalProperties'])}",
+    "boolean": lambda _: "true or false",
+    "null": lambda _: "null",
+}

@@ -1,0 +1,231 @@
+"""A block's way through all stages: what becomes of each row, and what stops the job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+import pytest
+
+from fakes.files import FakeFetcher, png
+from fakes.models import FakeCaptioner, FakeEmbedder, Meter
+from fakes.tables import failure, manifest_rows
+from tuku.config import Config, RuntimeConfig
+from tuku.errors import RowError, StoppedError, StorageError, TukuError
+from tuku.pipeline import STAGES, Models, Toolbox
+from tuku.protocols import Usage
+from tuku.runtime.blocks import BlockStats, run_block
+
+TIMEOUT = RowError("timeout", "No answer within 30 s.", retryable=True, attempts=3)
+REFUSED = RowError("content_refused", "The provider will not look at it.")
+TOO_LONG = RowError("too_long", "More than 8 words.")
+
+
+@dataclass
+class MemorySink:
+    """A run that keeps its blocks in memory."""
+
+    run_id: str = "r-1"
+    blocks: dict[str, tuple[pa.Table, pa.Table]] = field(default_factory=dict)
+    error: TukuError | None = None
+
+    def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table) -> None:
+        if self.error is not None:
+            raise self.error
+        self.blocks[name] = (images, dead_letters)
+
+    def images(self) -> list[dict]:
+        return [row for images, _ in self.blocks.values() for row in images.drop(["ingested_at"]).to_pylist()]
+
+    def dead_letters(self) -> list[dict]:
+        return [row for _, errors in self.blocks.values() for row in errors.drop(["failed_at"]).to_pylist()]
+
+
+@pytest.fixture
+def ahead() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as executor:
+        yield executor
+
+
+def picture(number: int) -> bytes:
+    return png((250, number, 0))
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def rows(count: int) -> pa.Table:
+    return manifest_rows(*[{"uri": f"/{i}.png"} for i in range(count)])
+
+
+def toolbox(slice_rows: int = 3, block_rows: int = 256, **tools: object) -> Toolbox:
+    config = Config(runtime=RuntimeConfig(slice_rows=slice_rows, block_rows=block_rows))
+    captioner, embedder = FakeCaptioner(), FakeEmbedder()
+    box = Toolbox(
+        config=config,
+        models=Models.of(config, captioner.description, embedder.description),
+        fetcher=FakeFetcher({f"/{i}.png": picture(i) for i in range(20)}),
+        captioner=captioner,
+        embedder=embedder,
+        sink=MemorySink(),
+    )
+    return replace(box, **tools)
+
+
+def sink_of(box: Toolbox) -> MemorySink:
+    assert isinstance(box.sink, MemorySink)
+    return box.sink
+
+
+def test_rows_come_out_of_the_stages_as_images(ahead: ThreadPoolExecutor) -> None:
+    box = toolbox()
+    stats = run_block(rows(4), box, ahead)
+    images = sink_of(box).images()
+    assert [image["image_id"] for image in images] == ["id-0", "id-1", "id-2", "id-3"]
+    assert [image["content_sha256"] for image in images] == [digest(picture(i)) for i in range(4)]
+    assert {image["caption"] for image in images} == {"A red picture"}
+    assert {(image["width"], image["height"], image["format"]) for image in images} == {(16, 16, "PNG")}
+    assert stats.ok == 4
+    assert stats.errors == stats.failed == Counter()
+    assert stats.rows == {stage.name: 4 for stage in STAGES}
+    assert set(stats.seconds) == {stage.name for stage in STAGES}
+    assert stats.usage == {"caption": Usage(requests=2), "embed": Usage(requests=4)}
+    assert stats.fatal is None
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+@pytest.mark.parametrize("slice_rows", [1, 2, 3, 7, 8, 256])
+def test_slices_of_any_size_give_the_same_files(count: int, slice_rows: int, ahead: ThreadPoolExecutor) -> None:
+    whole, sliced = toolbox(slice_rows=100), toolbox(slice_rows=slice_rows)
+    for box in (whole, sliced):
+        files = {f"/{i}.png": picture(i) if i % 3 else TIMEOUT for i in range(count)}
+        run_block(rows(count), replace(box, fetcher=FakeFetcher(files)), ahead)
+    assert sink_of(sliced).images() == sink_of(whole).images()
+    assert sink_of(sliced).dead_letters() == sink_of(whole).dead_letters()
+    assert len(sink_of(sliced).images()) + len(sink_of(sliced).dead_letters()) == count
+    if slice_rows != 256:
+        assert sink_of(sliced).blocks.keys() == sink_of(whole).blocks.keys()
+
+
+def test_each_stage_fails_its_rows_and_no_others(ahead: ThreadPoolExecutor) -> None:
+    files = {f"/{i}.png": picture(i) for i in range(8)} | {"/1.png": TIMEOUT, "/2.png": b"not a picture"}
+    box = toolbox(
+        fetcher=FakeFetcher(files),
+        captioner=FakeCaptioner(failures={digest(picture(3)): REFUSED}),
+        embedder=FakeEmbedder(failures={digest(picture(4)): TOO_LONG}),
+    )
+    bad = failure("plan", RowError("duplicate_id", "The id stands there twice."))
+    block = manifest_rows({"uri": "/0.png", **bad}, *[{"uri": f"/{i}.png"} for i in range(1, 8)])
+    stats = run_block(block, box, ahead)
+
+    letters = sink_of(box).dead_letters()
+    assert [(letter["image_id"], letter["stage"], letter["code"]) for letter in letters] == [
+        ("id-0", "plan", "duplicate_id"),
+        ("id-1", "fetch", "timeout"),
+        ("id-2", "decode", "not_an_image"),
+        ("id-3", "caption", "content_refused"),
+        ("id-4", "embed", "too_long"),
+    ]
+    assert (letters[1]["attempts"], letters[1]["retryable"]) == (3, True)
+    assert [image["image_id"] for image in sink_of(box).images()] == ["id-5", "id-6", "id-7"]
+    assert stats.ok == 3
+    assert stats.errors == dict.fromkeys(["duplicate_id", "timeout", "not_an_image", "content_refused", "too_long"], 1)
+    assert stats.failed == dict.fromkeys(["plan", "fetch", "decode", "caption", "embed"], 1)
+    assert [stats.rows[stage.name] for stage in STAGES] == [7, 6, 5, 4, 3]
+
+
+def test_a_block_in_which_every_row_fails_is_written_too(ahead: ThreadPoolExecutor) -> None:
+    box = toolbox(fetcher=FakeFetcher())
+    stats = run_block(rows(5), box, ahead)
+    assert stats.ok == 0
+    assert stats.errors == {"not_found": 5}
+    assert len(sink_of(box).dead_letters()) == 5
+    assert stats.usage["caption"].requests == stats.usage["embed"].requests == 0
+
+
+def test_without_a_captioner_there_is_nothing_to_pay_for_captions(ahead: ThreadPoolExecutor) -> None:
+    box = toolbox(captioner=None)
+    box = replace(box, models=Models.of(box.config, None, box.embedder.description))
+    stats = run_block(rows(2), box, ahead)
+    assert [image["caption"] for image in sink_of(box).images()] == ["", ""]
+    assert set(stats.usage) == {"embed"}
+
+
+def test_what_stops_the_job_comes_through_and_the_next_block_works(ahead: ThreadPoolExecutor) -> None:
+    box = toolbox(sink=MemorySink(error=StoppedError("The disk is full.")))
+    with pytest.raises(StoppedError, match="disk is full"):
+        run_block(rows(7), box, ahead)
+    assert sink_of(box).blocks == {}
+    sink_of(box).error = None
+    assert run_block(rows(7), box, ahead).ok == 7
+
+
+@pytest.mark.parametrize("stops_after", [0, 1])
+def test_a_model_that_stops_the_job_writes_nothing_half_done(ahead: ThreadPoolExecutor, stops_after: int) -> None:
+    meter = Meter(stops_with=StoppedError("The budget is spent."), stops_after=stops_after)
+    box = toolbox(captioner=FakeCaptioner(meter=meter))
+    with pytest.raises(StoppedError, match="budget"):
+        run_block(rows(7), box, ahead)
+    assert sink_of(box).blocks == {}
+
+
+@pytest.mark.parametrize("error", [StorageError("The share is gone."), ZeroDivisionError()])
+@pytest.mark.parametrize("failing", ["/0.png", "/4.png", "/6.png"])
+def test_what_goes_wrong_ahead_comes_through_and_nothing_hangs(
+    ahead: ThreadPoolExecutor, error: Exception, failing: str
+) -> None:
+    def fail(uris: Sequence[str]) -> None:
+        if failing in uris:
+            raise error
+
+    box = toolbox(fetcher=FakeFetcher({f"/{i}.png": picture(i) for i in range(7)}, before=fail))
+    with pytest.raises(type(error)):
+        run_block(rows(7), box, ahead)
+    assert ahead.submit(lambda: "still alive").result(timeout=5) == "still alive"
+    assert sink_of(box).blocks == {}
+
+
+def test_the_next_slice_is_fetched_while_this_one_is_worked(ahead: ThreadPoolExecutor) -> None:
+    second_fetched = threading.Event()
+
+    def note(uris: Sequence[str]) -> None:
+        if "/1.png" in uris:
+            second_fetched.set()
+
+    class WaitingCaptioner(FakeCaptioner):
+        def caption(self, pictures: Sequence) -> list:  # type: ignore[override]
+            assert second_fetched.wait(timeout=5)
+            return super().caption(pictures)
+
+    fetcher = FakeFetcher({f"/{i}.png": picture(i) for i in range(3)}, before=note)
+    box = toolbox(slice_rows=1, fetcher=fetcher, captioner=WaitingCaptioner())
+    assert run_block(rows(3), box, ahead).ok == 3
+    assert all(name.startswith("ahead") for name in fetcher.threads)
+
+
+def test_counts_travel_as_json(ahead: ThreadPoolExecutor) -> None:
+    stats = run_block(rows(3), toolbox(fetcher=FakeFetcher({"/0.png": picture(0)})), ahead)
+    assert stats.errors == {"not_found": 2}
+    assert BlockStats.from_dict(json.loads(json.dumps(stats.to_dict()))) == stats
+    fatal = BlockStats(fatal=("StoppedError", "Full.", "Free some space."))
+    assert BlockStats.from_dict(json.loads(json.dumps(fatal.to_dict()))) == fatal
+
+
+def test_counts_add_up(ahead: ThreadPoolExecutor) -> None:
+    box, total = toolbox(), BlockStats()
+    first, second = (run_block(rows(count), box, ahead) for count in (3, 5))
+    total.add(first)
+    total.add(second)
+    assert total.ok == 8
+    assert total.rows == {stage.name: 8 for stage in STAGES}
+    assert total.usage["caption"].requests == 1 + 2
+    assert total.seconds["fetch"] == first.seconds["fetch"] + second.seconds["fetch"]
+    total.add(BlockStats(fatal=("StoppedError", "Full.", "")))
+    assert total.fatal == ("StoppedError", "Full.", "")

@@ -1,0 +1,127 @@
+"""Write: every row is in exactly one of parts and errors, unchanged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes.models import FakeCaptioner, FakeEmbedder
+from fakes.tables import decoded_rows
+from tuku.errors import RowError, StoppedError
+from tuku.lake import Lake, Run, read_rows
+from tuku.protocols import Caption
+from tuku.schemas import DEAD_LETTERS, IMAGES, MANIFEST_ROW
+from tuku.stages.caption import caption_batch
+from tuku.stages.embed import embed_batch
+from tuku.stages.write import write_batch
+
+RED = (250, 10, 0)
+NOT_FOUND = RowError("not_found", "No such file.", retryable=True)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return new_run(tmp_path / "lake")
+
+
+def new_run(folder: Path) -> Run:
+    run, _ = Lake.at(str(folder)).begin()
+    return run
+
+
+def finished(*colours: tuple[int, int, int] | RowError, captioner: FakeCaptioner | None = None) -> pa.Table:
+    """Rows that have been through all stages but the last."""
+    batch = caption_batch(decoded_rows(*colours), captioner or FakeCaptioner(), "c")
+    return embed_batch(batch, FakeEmbedder(), ("image", "text"), "e")
+
+
+def with_column(batch: pa.Table, name: str, values: list) -> pa.Table:
+    index = batch.column_names.index(name)
+    return batch.set_column(index, batch.schema.field(index), pa.array(values, batch.schema.field(index).type))
+
+
+def read(run: Run, names: list[str], schema: pa.Schema) -> pa.Table:
+    tables = [table for name in names for table in read_rows(run.storage, name)]
+    assert all(table.schema.equals(schema) for table in tables)
+    return pa.concat_tables([schema.empty_table(), *tables])
+
+
+def read_both(run: Run) -> tuple[pa.Table, pa.Table]:
+    return read(run, run.parts(), IMAGES), read(run, run.errors(), DEAD_LETTERS)
+
+
+@settings(max_examples=20, deadline=None)
+@given(failed=st.lists(st.booleans(), max_size=8))
+def test_every_row_is_in_exactly_one_place(tmp_path_factory: pytest.TempPathFactory, failed: list[bool]) -> None:
+    run = new_run(tmp_path_factory.mktemp("lake"))
+    batch = finished(*[NOT_FOUND if fails else RED for fails in failed])
+    assert write_batch(batch, run).equals(batch)
+    images, dead_letters = read_both(run)
+    assert images["image_id"].to_pylist() == [f"id-{i}" for i, fails in enumerate(failed) if not fails]
+    assert dead_letters["image_id"].to_pylist() == [f"id-{i}" for i, fails in enumerate(failed) if fails]
+
+
+def test_a_row_is_written_as_it_is_with_run_and_time(run: Run) -> None:
+    metadata = json.dumps({"名称": '猫 "Tom"\n', "price": 1.50, "n": 10**15}, ensure_ascii=False)
+    batch = with_column(finished(RED), "metadata", [metadata])
+    write_batch(batch, run)
+    [image] = read_both(run)[0].to_pylist()
+    [row] = batch.to_pylist()
+    assert image["metadata"] == metadata
+    assert image["run_id"] == run.run_id
+    assert image["ingested_at"].utcoffset().total_seconds() == 0
+    shared = set(image) - {"run_id", "ingested_at"}
+    assert {name: image[name] for name in shared} == {name: row[name] for name in shared}
+
+
+def test_a_dead_letter_says_why_and_which_manifest_row_it_was(run: Run) -> None:
+    batch = with_column(finished(NOT_FOUND), "manifest_row", ['{"path": "猫.jpg"}'])
+    write_batch(batch, run)
+    [letter] = read_both(run)[1].to_pylist()
+    assert (letter["stage"], letter["code"], letter["message"]) == ("fetch", "not_found", "No such file.")
+    assert letter["retryable"] is True
+    assert letter["run_id"] == run.run_id
+    assert letter["manifest_row"] == '{"path": "猫.jpg"}'
+    assert {field.name: letter[field.name] for field in MANIFEST_ROW}["row_number"] == 1
+
+
+def test_a_block_in_which_all_fail_and_one_without_captions_keep_their_types(run: Run) -> None:
+    write_batch(finished(NOT_FOUND, NOT_FOUND), run)
+    assert read_both(run)[0].num_rows == 0
+    assert read_both(run)[1].num_rows == 2
+    silent = FakeCaptioner(captions={"sha-0": Caption(""), "sha-1": Caption("")})
+    write_batch(finished(RED, RED, captioner=silent), run)
+    images, _ = read_both(run)
+    assert images["caption"].to_pylist() == ["", ""]
+    assert images["keywords"].to_pylist() == [[], []]
+
+
+def test_a_block_written_again_replaces_itself_even_if_it_ends_otherwise(run: Run) -> None:
+    for batch in (finished(RED, NOT_FOUND), finished(RED, RED), finished(NOT_FOUND, RED)):
+        write_batch(batch, run)
+    images, dead_letters = read_both(run)
+    assert images["image_id"].to_pylist() == ["id-1"]
+    assert dead_letters["image_id"].to_pylist() == ["id-0"]
+
+
+def test_dead_letters_of_one_id_in_two_blocks_are_both_kept(run: Run) -> None:
+    batch = with_column(finished(NOT_FOUND, NOT_FOUND), "image_id", ["same", "same"])
+    write_batch(batch.slice(0, 1), run)
+    write_batch(batch.slice(1, 1), run)
+    assert sorted(read_both(run)[1]["row_number"].to_pylist()) == [1, 2]
+
+
+def test_a_full_disk_stops_the_job() -> None:
+    class FullSink:
+        run_id = "r-1"
+
+        def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table) -> None:
+            raise StoppedError("The disk is full.")
+
+    with pytest.raises(StoppedError):
+        write_batch(finished(RED), FullSink())

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from fakes.reports import full_report
+from tuku.report import Check, Rows, VerifySummary
+from tuku.report_html import ErrorExample, Tile, render_report
+
+HOSTILE = "<script>alert(1)</script>\" onerror='x' {{ 7*7 }} & \u202egpj.exe \x00 \udcff"
+
+
+class _Page(HTMLParser):
+    """Every element with its attributes, and the text between."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def tile(**changes):
+    values = {
+        "image_jpeg": b"\xff\xd8jpeg",
+        "caption": "一只猫",
+        "keywords": ["猫"],
+        "uri": "/图/猫.jpg",
+        "image_id": "1",
+    }
+    return Tile(**(values | changes))
+
+
+def test_the_page_shows_every_part():
+    html = render_report(
+        full_report(), [tile()], {"http_404": [ErrorExample("https://a.b/图.jpg", "404 Not Found", 1234)]}
+    )
+    text = _Page(html).text
+    for part in ("47 images ingested", "2025-11-21 05:49:12", "25.0 rows/s", "https://a.b/图.jpg", "404 Not Found"):
+        assert part in text
+    for part in ("1,234", "CNY 1.25", "tuku_1", "row count", "一只猫", "/图/猫.jpg", "/lake/runs/run-1/report.html"):
+        assert part in text
+    assert "truncated" in text  # a code without examples is listed too
+
+
+def test_the_page_stands_alone():
+    page = _Page(render_report(full_report(), [tile()], {}))
+    assert not page.all("script")
+    assert not page.all("link")
+    for _, attributes in page.elements:
+        assert not {"style", "href", "srcset"} & set(attributes)
+        assert not [name for name in attributes if name.startswith("on")]
+    assert all(image["src"].startswith("data:image/jpeg;base64,") for image in page.all("img"))
+    assert base64.b64decode(page.all("img")[0]["src"].split(",")[1]) == b"\xff\xd8jpeg"
+
+
+def test_the_policy_allows_this_style_sheet_and_nothing_else():
+    html = render_report(full_report(), [], {})
+    [policy] = [meta["content"] for meta in _Page(html).all("meta") if meta.get("http-equiv")]
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL).group(1)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_everything_is_escaped():
+    report = full_report(
+        status="failed",
+        exit_code=4,
+        message=HOSTILE,
+        errors={HOSTILE: 1},
+        paths={HOSTILE: HOSTILE},
+        verify=VerifySummary(passed=False, checks=(Check(name=HOSTILE, expected=HOSTILE, actual=1, passed=False),)),
+    )
+    tiles = [tile(caption=HOSTILE, keywords=[HOSTILE], uri=HOSTILE, image_id=HOSTILE)]
+    html = render_report(report, tiles, {HOSTILE: [ErrorExample(HOSTILE, HOSTILE, 1)]})
+    page = _Page(html)
+    assert not page.all("script")
+    assert all("onerror" not in attributes for _, attributes in page.elements)
+    assert "{{ 7*7 }}" in page.text
+    assert not {"\u202e", "\x00"} & set(html)
+    html.encode("utf-8")  # no half surrogate pair is left
+
+
+@pytest.mark.parametrize("missing", [{"caption": None, "keywords": None}, {"caption": "", "keywords": []}])
+def test_a_catalogue_without_captions_has_a_gallery(missing):
+    page = _Page(render_report(full_report(), [tile(**missing)], {}))
+    assert page.all("img")[0]["alt"] == ""
+    assert "None" not in page.text
+
+
+def test_a_run_that_did_nothing_can_be_shown():
+    report = full_report(rows=Rows(), errors={}, api={}, stages={}, load=None, verify=None, paths={})
+    html = render_report(report, [], {"timeout": [ErrorExample(None, None, None)]})
+    assert "nothing changed" in html
+    assert "timeout" in html
+
+
+def test_bars_are_in_proportion():
+    bars = [
+        element["width"]
+        for element in _Page(render_report(full_report(), [], {})).all("rect")
+        if element.get("rx") == "4"
+    ]
+    assert bars == ["50.00%", "100.00%"]
