@@ -32,13 +32,9 @@ class Key:
 
     @property
     def is_text(self) -> bool:
-        """Whether its value is free text, which needs no quotes in a variable or in ``--set``."""
-        return any(form.get("type") == "string" and "enum" not in form for form in _forms(self.schema))
-
-    @property
-    def allowed(self) -> str:
-        """What it may be, such as "a whole number from 0 to 20, or null"."""
-        return _in_words(self.schema)
+        """Whether its value is free text (or null), which needs no quotes in a variable or in ``--set``."""
+        kinds = {form.get("type") if "enum" not in form else "enum" for form in _forms(self.schema)}
+        return "string" in kinds and kinds <= {"string", "null"}
 
 
 def find_key(path: Path) -> Key | None:
@@ -52,6 +48,12 @@ def find_key(path: Path) -> Key | None:
     return Key(schema)
 
 
+def allowed_values(path: Path) -> str:
+    """What the known key at `path` may be, such as "a whole number from 0 to 20, or null"."""
+    key = find_key(path)
+    return _in_words(key.schema) if key else ""
+
+
 def allowed_names(path: Path) -> str:
     """What could stand where the unknown key `path` does, the name closest to it first."""
     *parents, name = path
@@ -59,7 +61,7 @@ def allowed_names(path: Path) -> str:
         name = parents.pop()
     section = ".".join(parents)
     if parent.children is None:
-        return f"{section} is no section: it is {parent.allowed}"
+        return f"{section} is no section: it is {_in_words(parent.schema)}"
     known = list(parent.children)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     names = ", ".join(close + [other for other in known if other not in close])

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from tuku import config_keys
 from tuku.config import Config
-from tuku.config_keys import find_key
+from tuku.config_keys import allowed_values, find_key
 from tuku.config_yaml import LocatedDict, YamlError, parse_yaml
 from tuku.errors import ConfigError
 
@@ -130,25 +132,13 @@ class _Draft:
         return config
 
     def _explain(self, details: ErrorDetails) -> str:
-        path, value = self._locate(details["loc"])
-        key = find_key(path)
-        while key is None or path not in self.origins:  # an item of a list: its key says what is allowed
+        # Pydantic's location goes on below the key: with an item's number, or the name of a type that it tried.
+        path = tuple(str(part) for part in details["loc"])
+        while path not in self.origins:
             path = path[:-1]
-            key = find_key(path)
-        because = details["ctx"]["error"] if details["type"] == "value_error" else key.allowed
-        return f"{self.origins[path]}: {'.'.join(path)} is {_shown(value)}; allowed: {because}"
-
-    def _locate(self, location: tuple[int | str, ...]) -> tuple[config_keys.Path, Any]:
-        """Path and value; pydantic's location may go on with the names of the types that it tried."""
-        path: list[str] = []
-        value: Any = self.values
-        for part in location:
-            in_mapping = isinstance(value, Mapping) and part in value
-            if not in_mapping and not (isinstance(value, list) and isinstance(part, int)):
-                break
-            value = value[part]
-            path.append(str(part))
-        return tuple(path), value
+        value: Any = reduce(getitem, path, self.values)
+        allowed = details["ctx"]["error"] if details["type"] == "value_error" else allowed_values(path)
+        return f"{self.origins[path]}: {'.'.join(path)} is {_shown(value)}; allowed: {allowed}"
 
 
 def _add_file(draft: _Draft, path: Path) -> None:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tuku.config import Config
+from tuku.fetching import Fetcher
 from tuku.protocols import Captioner, Embedder, ModelDescription, PictureSize
 from tuku.stages.caption import caption_batch
 from tuku.stages.decode import decode_batch
 from tuku.stages.embed import embed_batch
-from tuku.stages.fetch import Fetcher, fetch_batch
+from tuku.stages.fetch import fetch_batch
 from tuku.stages.fingerprints import caption_fingerprint, embedding_fingerprint
 from tuku.stages.write import Sink, write_batch
 

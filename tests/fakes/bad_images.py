@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 WIDTH, HEIGHT = 120, 80
-MAX_PIXELS = 1_000_000  # `bad_images` expects ``too_many_pixels`` at this limit
+MAX_PIXELS = 1_000_000  # any limit from here to 100 megapixels gives the same codes
 
 
 def picture(width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
@@ -59,12 +59,12 @@ def boxes(brand: bytes) -> bytes:
 
 
 def bad_images() -> dict[str, tuple[bytes, str]]:
-    """Name → (file, the code with which it must fail at `MAX_PIXELS`)."""
+    """Name (fit for a file and a URL) → (file, the code with which it must fail at `MAX_PIXELS`)."""
     return {**_not_pictures(), **_refused_by_their_header(), **_cut_short(), **_damaged()}
 
 
 def odd_images() -> dict[str, bytes]:
-    """Name → file that is valid, however unusual: each must decode, to `WIDTH` × `HEIGHT` unless named otherwise."""
+    """Name → file that is valid, however unusual: each must decode, `WIDTH` × `HEIGHT` but for ``one-…``."""
     return {**_odd_jpegs(), **_odd_pngs(), **_odd_tiffs(), **_odd_others()}
 
 
@@ -72,20 +72,20 @@ def _not_pictures() -> dict[str, tuple[bytes, str]]:
     not_an_image, unsupported = "not_an_image", "unsupported_format"
     return {
         "empty": (b"", "empty"),
-        "html page": (b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>", not_an_image),
-        "html page with svg": (b"\n <html><svg></svg></html>", not_an_image),
+        "html-page": (b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>", not_an_image),
+        "html-page-with-svg": (b"\n <html><svg></svg></html>", not_an_image),
         "json": (b'{"error": "no such key"}', not_an_image),
         "xml": (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', not_an_image),
         "text": ("不是图片\n".encode(), not_an_image),
-        "random bytes": (np.random.default_rng(7).bytes(5000), not_an_image),
+        "random-bytes": (np.random.default_rng(7).bytes(5000), not_an_image),
         "zeros": (bytes(5000), not_an_image),
         "svg": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', unsupported),
         "pdf": (b"%PDF-1.7\n", unsupported),
         "psd": (b"8BPS\0\1" + bytes(40), unsupported),
         "ico": (encoded(picture(16, 16), "ICO"), unsupported),
         "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n", unsupported),
-        "jpeg xl": (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40), unsupported),
-        "jpeg 2000": (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), unsupported),
+        "jpeg-xl": (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40), unsupported),
+        "jpeg-2000": (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), unsupported),
         "heic": (boxes(b"heic"), unsupported),
         "mp4": (boxes(b"mp42"), unsupported),
         "zip": (b"PK\x03\x04" + bytes(40), unsupported),
@@ -98,13 +98,13 @@ def _refused_by_their_header() -> dict[str, tuple[bytes, str]]:
     size_at = jpeg.index(b"\xff\xc0") + 5
     canvas = b"VP8X" + struct.pack("<LL", 10, 0) + b"\xff\xff\xff" * 2
     return {
-        "png bomb": (png(60_000, 60_000, bytes(60_001)), "too_many_pixels"),
-        "png line": (png(100_000, 1, bytes(100_001)), "too_many_pixels"),
-        "png without width": (png(0, 10, bytes(10)), "too_small"),
-        "jpeg bomb": (jpeg[:size_at] + huge * 2 + jpeg[size_at + 4 :], "too_many_pixels"),
-        "gif bomb": (b"GIF89a" + b"\xff\xff" * 2 + _gif(1, 1)[10:], "too_many_pixels"),
-        "webp bomb": (b"RIFF" + struct.pack("<L", len(canvas) + 4) + b"WEBP" + canvas, "too_many_pixels"),
-        "tiff with giant tiles": (
+        "png-bomb": (png(60_000, 60_000, bytes(60_001)), "too_many_pixels"),
+        "png-line": (png(100_000, 1, bytes(100_001)), "too_many_pixels"),
+        "png-without-width": (png(0, 10, bytes(10)), "too_small"),
+        "jpeg-bomb": (jpeg[:size_at] + huge * 2 + jpeg[size_at + 4 :], "too_many_pixels"),
+        "gif-bomb": (b"GIF89a" + b"\xff\xff" * 2 + _gif(1, 1)[10:], "too_many_pixels"),
+        "webp-bomb": (b"RIFF" + struct.pack("<L", len(canvas) + 4) + b"WEBP" + canvas, "too_many_pixels"),
+        "tiff-with-giant-tiles": (
             tiff((256, 3, 1, 8), (257, 3, 1, 8), (322, 4, 1, 1 << 16), (323, 4, 1, 1 << 15), (324, 4, 1, 8)),
             "too_many_pixels",
         ),
@@ -114,18 +114,18 @@ def _refused_by_their_header() -> dict[str, tuple[bytes, str]]:
 def _cut_short() -> dict[str, tuple[bytes, str]]:
     whole = {
         "jpeg": encoded(picture(), "JPEG"),
-        "progressive jpeg": encoded(picture(), "JPEG", progressive=True),
-        "jpeg with a preview": _with_preview(),
+        "progressive-jpeg": encoded(picture(), "JPEG", progressive=True),
+        "jpeg-with-a-preview": _with_preview(),
         "png": encoded(picture(), "PNG"),
         "webp": encoded(picture(), "WEBP"),
-        "lossless webp": encoded(picture(), "WEBP", lossless=True),
+        "lossless-webp": encoded(picture(), "WEBP", lossless=True),
         "gif": encoded(picture(), "GIF"),
         "bmp": encoded(picture(), "BMP"),
         "tiff": encoded(picture(), "TIFF"),
-        "deflated tiff": encoded(picture(), "TIFF", compression="tiff_adobe_deflate"),
+        "deflated-tiff": encoded(picture(), "TIFF", compression="tiff_adobe_deflate"),
     }
     return {
-        f"{name} cut at {percent} %": (cut(content, percent), "truncated")
+        f"{name}-cut-at-{percent}": (cut(content, percent), "truncated")
         for name, content in whole.items()
         for percent in (30, 60, 90, 99)
     }
@@ -139,20 +139,20 @@ def _damaged() -> dict[str, tuple[bytes, str]]:
     profile = chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(20_000_000)))
     pixel_lines = bytes((WIDTH + 1) * HEIGHT)
     return {
-        "png with a flipped bit": (flipped, "corrupt"),
-        "png with too few lines": (png(WIDTH, HEIGHT, pixel_lines[: WIDTH * 9]), "corrupt"),
-        "png text bomb": (png(WIDTH, HEIGHT, pixel_lines, bomb), "corrupt"),
-        "png profile bomb": (png(WIDTH, HEIGHT, pixel_lines, profile), "corrupt"),
-        "webp with garbage": (webp[:25] + b"\xaa" * (len(webp) - 25), "corrupt"),
-        "jpeg header alone": (b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(9) + b"\xff\xda\0\2\xff\xd9", "corrupt"),
-        "gif without frames": (b"GIF89a" + struct.pack("<HH", WIDTH, HEIGHT) + b"\0\0\0;", "corrupt"),
-        "tiff without pixels": (tiff((256, 3, 1, WIDTH), (257, 3, 1, HEIGHT)), "corrupt"),
-        "tiff with a crazy tag": (tiff((256, 4, 1 << 31, 8), (257, 3, 1, HEIGHT)), "truncated"),
-        "tiff with endless strips": (
+        "png-with-a-flipped-bit": (flipped, "corrupt"),
+        "png-with-too-few-lines": (png(WIDTH, HEIGHT, pixel_lines[: WIDTH * 9]), "corrupt"),
+        "png-text-bomb": (png(WIDTH, HEIGHT, pixel_lines, bomb), "corrupt"),
+        "png-profile-bomb": (png(WIDTH, HEIGHT, pixel_lines, profile), "corrupt"),
+        "webp-with-garbage": (webp[:25] + b"\xaa" * (len(webp) - 25), "corrupt"),
+        "jpeg-header-alone": (b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(9) + b"\xff\xda\0\2\xff\xd9", "corrupt"),
+        "gif-without-frames": (b"GIF89a" + struct.pack("<HH", WIDTH, HEIGHT) + b"\0\0\0;", "corrupt"),
+        "tiff-without-pixels": (tiff((256, 3, 1, WIDTH), (257, 3, 1, HEIGHT)), "corrupt"),
+        "tiff-with-a-crazy-tag": (tiff((256, 4, 1 << 31, 8), (257, 3, 1, HEIGHT)), "truncated"),
+        "tiff-with-endless-strips": (
             tiff((256, 3, 1, 8), (257, 3, 1, 8), (273, 4, 600_000, 50), data=bytes(2_400_000)),
             "corrupt",
         ),
-        "bmp header alone": (b"BM" + struct.pack("<LLL", 18, 0, 14) + b"\7\0\0\0", "corrupt"),
+        "bmp-header-alone": (b"BM" + struct.pack("<LLL", 18, 0, 14) + b"\7\0\0\0", "corrupt"),
     }
 
 
@@ -175,19 +175,19 @@ def _odd_jpegs() -> dict[str, bytes]:
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        turned[f"jpeg turned {orientation}"] = encoded(stored(photo, orientation), "JPEG", exif=exif)
+        turned[f"jpeg-turned-{orientation}"] = encoded(stored(photo, orientation), "JPEG", exif=exif)
     return {
         **turned,
-        "progressive jpeg": encoded(photo, "JPEG", progressive=True),
-        "grey jpeg": encoded(photo.convert("L"), "JPEG"),
-        "cmyk jpeg": encoded(cmyk, "JPEG"),
-        "jpeg with junk behind it": plain + b"junk" * 100,
-        "jpeg with broken exif": encoded(photo, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xffnonsense"),
-        "jpeg with an impossible orientation": encoded(photo, "JPEG", exif=b"Exif\0\0" + tiff((0x0112, 3, 1, 77))),
-        "jpeg with a preview": _with_preview(),
-        "jpeg with a broken profile": encoded(photo, "JPEG", icc_profile=b"no profile" * 30),
-        "jpeg with an srgb profile": encoded(photo, "JPEG", icc_profile=srgb_profile()),
-        "jpeg with several pictures (mpo)": encoded(photo, "MPO", save_all=True, append_images=[picture(40, 30)]),
+        "progressive-jpeg": encoded(photo, "JPEG", progressive=True),
+        "grey-jpeg": encoded(photo.convert("L"), "JPEG"),
+        "cmyk-jpeg": encoded(cmyk, "JPEG"),
+        "jpeg-with-junk-behind-it": plain + b"junk" * 100,
+        "jpeg-with-broken-exif": encoded(photo, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xffnonsense"),
+        "jpeg-with-an-impossible-orientation": encoded(photo, "JPEG", exif=b"Exif\0\0" + tiff((0x0112, 3, 1, 77))),
+        "jpeg-with-a-preview": _with_preview(),
+        "jpeg-with-a-broken-profile": encoded(photo, "JPEG", icc_profile=b"no profile" * 30),
+        "jpeg-with-an-srgb-profile": encoded(photo, "JPEG", icc_profile=srgb_profile()),
+        "jpeg-with-several-pictures": encoded(photo, "MPO", save_all=True, append_images=[picture(40, 30)]),
     }
 
 
@@ -219,16 +219,16 @@ def _odd_pngs() -> dict[str, bytes]:
     deep = Image.fromarray(np.linspace(0, 65_535, WIDTH * HEIGHT).astype(np.uint16).reshape(HEIGHT, WIDTH))
     rgb16 = bytes(HEIGHT * (1 + WIDTH * 6))
     return {
-        "palette png": encoded(palette, "PNG"),
-        "palette png with transparency": encoded(palette, "PNG", transparency=0),
-        "palette png with alpha": encoded(palette, "PNG", transparency=bytes(range(0, 256, 16))),
-        "rgba png": encoded(alpha, "PNG"),
-        "grey png with alpha": encoded(alpha.convert("LA"), "PNG"),
-        "rgb png with a transparent colour": encoded(photo, "PNG", transparency=(0, 0, 0)),
-        "1-bit png": encoded(photo.convert("1"), "PNG"),
-        "16-bit grey png": encoded(deep, "PNG"),
-        "16-bit rgb png": png(WIDTH, HEIGHT, rgb16, bits=16, colour=2),
-        "animated png": encoded(photo, "PNG", save_all=True, append_images=[photo.rotate(90)]),
+        "palette-png": encoded(palette, "PNG"),
+        "palette-png-with-transparency": encoded(palette, "PNG", transparency=0),
+        "palette-png-with-alpha": encoded(palette, "PNG", transparency=bytes(range(0, 256, 16))),
+        "rgba-png": encoded(alpha, "PNG"),
+        "grey-png-with-alpha": encoded(alpha.convert("LA"), "PNG"),
+        "rgb-png-with-a-transparent-colour": encoded(photo, "PNG", transparency=(0, 0, 0)),
+        "1-bit-png": encoded(photo.convert("1"), "PNG"),
+        "16-bit-grey-png": encoded(deep, "PNG"),
+        "16-bit-rgb-png": png(WIDTH, HEIGHT, rgb16, bits=16, colour=2),
+        "animated-png": encoded(photo, "PNG", save_all=True, append_images=[photo.rotate(90)]),
     }
 
 
@@ -237,18 +237,18 @@ def _odd_tiffs() -> dict[str, bytes]:
     ramp = np.linspace(0, 1, WIDTH * HEIGHT, dtype=np.float32).reshape(HEIGHT, WIDTH)
     gaps = np.where(ramp > 0.9, np.nan, ramp)
     return {
-        "16-bit tiff": encoded(Image.fromarray((ramp * 65_535).astype(np.uint16)), "TIFF"),
-        "32-bit integer tiff": encoded(Image.fromarray((ramp * 2_000_000 - 9).astype(np.int32)), "TIFF"),
-        "float tiff": encoded(Image.fromarray(ramp), "TIFF"),
-        "float tiff with nan": encoded(Image.fromarray(gaps), "TIFF"),
-        "float tiff of one value": encoded(Image.fromarray(ramp * 0), "TIFF"),
-        "cmyk tiff": encoded(photo.convert("CMYK"), "TIFF"),
-        "fax tiff": encoded(photo.convert("1"), "TIFF", compression="group4"),
-        "lzw tiff": encoded(photo, "TIFF", compression="tiff_lzw"),
-        "jpeg in tiff": encoded(photo, "TIFF", compression="jpeg"),
-        "big tiff": encoded(photo, "TIFF", big_tiff=True),
-        "turned tiff": encoded(stored(photo, 6), "TIFF", tiffinfo={0x0112: 6}),
-        "tiff of two pages": encoded(photo, "TIFF", save_all=True, append_images=[photo.rotate(90)]),
+        "16-bit-tiff": encoded(Image.fromarray((ramp * 65_535).astype(np.uint16)), "TIFF"),
+        "32-bit-integer-tiff": encoded(Image.fromarray((ramp * 2_000_000 - 9).astype(np.int32)), "TIFF"),
+        "float-tiff": encoded(Image.fromarray(ramp), "TIFF"),
+        "float-tiff-with-nan": encoded(Image.fromarray(gaps), "TIFF"),
+        "float-tiff-of-one-value": encoded(Image.fromarray(ramp * 0), "TIFF"),
+        "cmyk-tiff": encoded(photo.convert("CMYK"), "TIFF"),
+        "fax-tiff": encoded(photo.convert("1"), "TIFF", compression="group4"),
+        "lzw-tiff": encoded(photo, "TIFF", compression="tiff_lzw"),
+        "jpeg-in-tiff": encoded(photo, "TIFF", compression="jpeg"),
+        "big-tiff": encoded(photo, "TIFF", big_tiff=True),
+        "turned-tiff": encoded(stored(photo, 6), "TIFF", tiffinfo={0x0112: 6}),
+        "tiff-of-two-pages": encoded(photo, "TIFF", save_all=True, append_images=[photo.rotate(90)]),
     }
 
 
@@ -258,13 +258,13 @@ def _odd_others() -> dict[str, bytes]:
     alpha.putalpha(photo.getchannel("R"))
     others = [photo.rotate(90), photo.rotate(180)]
     return {
-        "animated gif": encoded(photo, "GIF", save_all=True, append_images=others),
-        "transparent gif": encoded(alpha, "GIF"),
-        "webp with alpha": encoded(alpha, "WEBP"),
-        "lossless webp": encoded(photo, "WEBP", lossless=True),
-        "animated webp": encoded(photo, "WEBP", save_all=True, append_images=others),
-        "palette bmp": encoded(photo.quantize(16), "BMP"),
+        "animated-gif": encoded(photo, "GIF", save_all=True, append_images=others),
+        "transparent-gif": encoded(alpha, "GIF"),
+        "webp-with-alpha": encoded(alpha, "WEBP"),
+        "lossless-webp": encoded(photo, "WEBP", lossless=True),
+        "animated-webp": encoded(photo, "WEBP", save_all=True, append_images=others),
+        "palette-bmp": encoded(photo.quantize(16), "BMP"),
         "avif": encoded(photo, "AVIF"),
-        "one pixel (1 x 1)": encoded(picture(1, 1), "PNG"),
-        "one line (500 x 1)": encoded(picture(500, 1), "JPEG"),
+        "one-pixel": encoded(picture(1, 1), "PNG"),
+        "one-line": encoded(picture(500, 1), "JPEG"),
     }

@@ -121,7 +121,10 @@ def test_lists_on_the_command_line() -> None:
         ("limits.max_calls=-1", "limits.max_calls is -1; allowed: a whole number, 0 or more, or null"),
         ("limits.max_failed_fraction=.nan", "limits.max_failed_fraction is nan; allowed: a number from 0 to 1"),
         ("fetch.allow_private_networks=maybe", "'maybe'; allowed: true or false"),
-        ("fetch.schemes=[ftp]", "fetch.schemes.0 is 'ftp'; allowed: one of file, http, https"),
+        (
+            "fetch.schemes=[ftp]",
+            "fetch.schemes is ['ftp']; allowed: a list (it may be empty), each one of file, http, https",
+        ),
         ("milvus.vectors=[]", "milvus.vectors is []; allowed: a list of at least one item, each one of image, text"),
         ("milvus.vectors=[text, text]", "allowed: each vector at most once"),
         ("milvus.collection=a-b", "allowed: text that matches ^[A-Za-z_]"),

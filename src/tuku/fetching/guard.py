@@ -30,6 +30,7 @@ _NOT_PUBLIC = (
     ipaddress.ip_network("192.88.99.0/24"),  # RFC 7526: old 6to4 relays
     ipaddress.ip_network("168.63.129.16/32"),  # Azure's WireServer: a public address, but it speaks of this machine
     ipaddress.ip_network("3fff::/20"),  # RFC 9637: documentation
+    ipaddress.ip_network("fec0::/10"),  # RFC 3879: site-local, deprecated and still routed by some
 )
 _ENTRY = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:/@\[\]\s]+))(?::(?P<port>\d{1,5}))?")
 
@@ -108,9 +109,11 @@ class Guard:
         """
         if url.scheme not in {"http", "https"} or url.scheme not in self.schemes:
             raise blocked_scheme(url.scheme)
-        host = str(url.raw_host).lower().rstrip(".")
+        host = str(url.raw_host).lower()
         address = address_in(host)
-        if self.allowed_hosts and not any(_matches(address or host, url.port, entry) for entry in self.allowed_hosts):
+        if self.allowed_hosts and not any(
+            _matches(address or host.rstrip("."), url.port, entry) for entry in self.allowed_hosts
+        ):
             raise RowError("blocked_host", f"{redact(str(url))}: the host is not in fetch.allowed_hosts.")
         if address is None:
             return

@@ -139,7 +139,9 @@ class _GuardedResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         addresses = await self._resolve(host, port)
         allowed = [address for address in addresses if self._guard.may_connect(address)]
-        if addresses and not allowed:
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "no address")
+        if not allowed:
             raise BlockedAddressError(f"{host} has no public address")
         return [_result(host, port, address) for address in allowed]
 

@@ -48,9 +48,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 def _changes_colours(transform: ImageCms.ImageCmsTransform) -> bool:
     steps = (0, 51, 102, 153, 204, 255)
-    colours = bytes(
-        value for red in steps for green in steps for blue in steps for value in (red, green, blue)
-    )
+    colours = bytes(value for red in steps for green in steps for blue in steps for value in (red, green, blue))
     probe = Image.frombytes("RGB", (len(colours) // 3, 1), colours)
     converted = ImageCms.applyTransform(probe, transform)
     seen = colours if converted is None else converted.tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import warnings
 from collections.abc import Sequence
@@ -22,22 +23,16 @@ from tuku.protocols import PictureSize, Pixels
 # which the header is held against before any pixel is decoded; and half a picture is never let pass.
 Image.MAX_IMAGE_PIXELS = None
 ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+# What Pillow has to say of a file becomes the row's outcome, not a line on the screen.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 
 # What Pillow is known to raise on EXIF data that is broken; the picture itself may be perfect.
-_EXIF_ERRORS = (
-    OSError,
-    SyntaxError,
-    struct.error,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-)
+_EXIF_ERRORS = (OSError, SyntaxError, struct.error, ValueError, TypeError, LookupError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -96,9 +91,8 @@ def _decode(file: io.BytesIO, image_format: str, max_pixels: int, sizes: Sequenc
         image.load()
         if image_format == "JPEG" and is_padded_jpeg(image, file.getvalue(), target):
             raise truncated(image_format)
-        orientation = _orientation(
-            image
-        )  # after loading: PNG may keep it at its end, and TIFF has turned itself
+        # Only now: PNG may keep it behind the pixels, and TIFF has turned itself on loading.
+        orientation = _orientation(image)
         pixels = to_rgb(image, target, orientation)
     if orientation in _SIDEWAYS:
         width, height = height, width

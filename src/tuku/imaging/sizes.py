@@ -27,9 +27,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
     if max(width, height) > MAX_SIDE_PX:
         raise RowError("too_many_pixels", f"{width} × {height} px: a side may have {MAX_SIDE_PX} px")
     if width * height > max_pixels:
-        raise RowError(
-            "too_many_pixels", f"{width} × {height} px, more than decode.max_pixels = {max_pixels}"
-        )
+        raise RowError("too_many_pixels", f"{width} × {height} px, more than decode.max_pixels = {max_pixels}")
 
 
 def reduced_size(width: int, height: int, sizes: Sequence[PictureSize]) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """What a file's own structure says, before and after a decoder has seen it.
 
-Decoders say that a file is broken, but not whether it was cut short (fetch it again) or damaged (tell its
-owner), and some show what they could read. The file's lengths and checksums know better.
+Decoders say that a file is broken, but not whether it was cut short or damaged, and some show what
+they could read. The file's lengths and checksums know better.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def is_whole(content: Content, image_format: str) -> bool:
 
 
 def truncated(image_format: str) -> RowError:
-    """The row's outcome for a file that is not whole; it may be whole the next time it is fetched."""
-    return RowError("truncated", f"the {image_format} file ends too early", retryable=True)
+    """The row's outcome for a file that is not whole."""
+    return RowError("truncated", f"the {image_format} file ends too early")
 
 
 def _check_png_checksums(content: Content) -> None:
@@ -62,9 +62,8 @@ def _check_png_checksums(content: Content) -> None:
         critical = not view[start + 4] & 0x20
         (expected,) = struct.unpack_from(">L", view, end - 4)
         if critical and zlib.crc32(view[start + 4 : end - 4]) != expected:
-            raise RowError(
-                "corrupt", f"a PNG chunk ({bytes(view[start + 4 : start + 8])!r}) has a wrong checksum"
-            )
+            kind = bytes(view[start + 4 : start + 8])
+            raise RowError("corrupt", f"the PNG chunk {kind!r} has a wrong checksum")
 
 
 def _check_webp_canvas(content: Content, max_pixels: int) -> None:

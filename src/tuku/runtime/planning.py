@@ -36,9 +36,7 @@ class Plan:
         return asdict(self)
 
 
-def write_plan(
-    config: Config, manifest_uri: str, models: Models, view: LakeView, run: Run, progress: Progress
-) -> Plan:
+def write_plan(config: Config, manifest_uri: str, models: Models, view: LakeView, run: Run, progress: Progress) -> Plan:
     """Compare the manifest with the lake and write the run's work list.
 
     Args:
@@ -54,9 +52,7 @@ def write_plan(
     """
     from tuku.fetching import open_stream
 
-    planner = Planner(
-        Known.of(view.batches(KNOWN_COLUMNS)), models.caption_fingerprint, models.embedding_fingerprint
-    )
+    planner = Planner(Known.of(view.batches(KNOWN_COLUMNS)), models.caption_fingerprint, models.embedding_fingerprint)
 
     def planned() -> Iterator[pa.Table]:
         opener = open_stream(config.fetch)

@@ -14,14 +14,13 @@ from PIL import Image
 
 from tuku.config import Config, MilvusConfig
 from tuku.errors import RowError
-from tuku.fetching import GuardedFetcher
+from tuku.fetching import Fetcher, GuardedFetcher
 from tuku.imaging import thumbnail
 from tuku.protocols import Vector
 from tuku.providers.registry import create_embedder
 from tuku.search.grid import draw_grid, save_grid
 from tuku.search.results import Query, Result, SearchAnswer
 from tuku.search.searcher import Searcher
-from tuku.stages.fetch import Fetcher
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient

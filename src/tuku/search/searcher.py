@@ -8,10 +8,10 @@ from typing import Protocol
 
 from tuku.config import Config
 from tuku.errors import ConfigError, RowError
+from tuku.fetching import Fetcher
 from tuku.imaging import decode
 from tuku.protocols import Embedder, Picture, Vector
 from tuku.search.results import Query, Result, SearchAnswer
-from tuku.stages.fetch import Fetcher
 
 
 class Retriever(Protocol):
