@@ -36,8 +36,7 @@ def run_bare(catalogue: Path) -> float:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(PROCESSES + 1)
     processes = [
-        context.Process(target=_bare_loop, args=(paths[part::PROCESSES], barrier))
-        for part in range(PROCESSES)
+        context.Process(target=_bare_loop, args=(paths[part::PROCESSES], barrier)) for part in range(PROCESSES)
     ]
     for process in processes:
         process.start()
@@ -89,9 +88,7 @@ def run_tuku(catalogue: Path, lake_folder: Path) -> float:
     with cluster(config.runtime) as workers:
         started = time.perf_counter()
         run, _ = lake.begin()
-        plan = write_plan(
-            config, str(catalogue.resolve()), models, LakeView.everything(lake), run, SilentProgress()
-        )
+        plan = write_plan(config, str(catalogue.resolve()), models, LakeView.everything(lake), run, SilentProgress())
         ok = sum(stats.ok for stats in run_work_list(config, models, run, workers))
         run.commit()
         seconds = time.perf_counter() - started
@@ -175,9 +172,7 @@ def whole_process(python: Path | str, mode: str, catalogue: Path) -> tuple[float
 
 def main() -> None:
     """Run one mode, or all of them in turns and print the ratios."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--count", type=int, default=6000)
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--mode", choices=["bare", "tuku", "daft"])
@@ -202,9 +197,7 @@ def main() -> None:
     for _ in range(given.runs):
         for mode, python in pythons.items():
             times[mode].append(whole_process(python, mode, catalogue))
-            print(
-                f"{mode:5} whole {times[mode][-1][0]:6.1f} s, worked {times[mode][-1][1]:6.1f} s", flush=True
-            )
+            print(f"{mode:5} whole {times[mode][-1][0]:6.1f} s, worked {times[mode][-1][1]:6.1f} s", flush=True)
     whole = {mode: statistics.median(run[0] for run in runs) for mode, runs in times.items()}
     worked = {mode: statistics.median(run[1] for run in runs) for mode, runs in times.items()}
     for mode in ("bare", "tuku"):

@@ -42,9 +42,7 @@ def make_catalogue(folder: Path, count: int) -> Path:
     with catalogue.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["id", "uri", "title", "price"])
-        rows.writerows(
-            [f"p{number:06d}", _name(number), f"picture {number}", number % 500] for number in range(count)
-        )
+        rows.writerows([f"p{number:06d}", _name(number), f"picture {number}", number % 500] for number in range(count))
     return catalogue
 
 
@@ -64,9 +62,7 @@ def _write(folder: Path, number: int) -> None:
     left, top = chance.uniform(0, 1 - share) * width, chance.uniform(0, 1 - share) * height
     box = (round(left), round(top), round(left + share * width), round(top + share * height))
     out = io.BytesIO()
-    photograph.resize(size, Image.Resampling.BICUBIC, box=box).save(
-        out, "JPEG", quality=chance.randint(80, 92)
-    )
+    photograph.resize(size, Image.Resampling.BICUBIC, box=box).save(out, "JPEG", quality=chance.randint(80, 92))
     temporary = folder / f".{_name(number)}"
     temporary.write_bytes(out.getvalue())
     temporary.replace(folder / _name(number))
@@ -78,9 +74,7 @@ def _photographs() -> list[Image.Image]:
     import sklearn.datasets
 
     paths = [Path(skimage.__file__).parent / "data" / name for name in _PHOTOGRAPHS]
-    paths += [
-        Path(sklearn.datasets.__file__).parent / "images" / name for name in ("china.jpg", "flower.jpg")
-    ]
+    paths += [Path(sklearn.datasets.__file__).parent / "images" / name for name in ("china.jpg", "flower.jpg")]
     return [Image.open(path).convert("RGB") for path in paths]
 
 

@@ -87,13 +87,9 @@ def verify(profile: Path | None, overrides: Sequence[str], as_json: bool) -> int
 @cli.command()
 @click.argument("text", required=False)
 @click.option("--image", help="Search with a picture: a path or a URL.")
-@click.option(
-    "--in", "target", type=click.Choice(["image", "text"]), default="image", help="Which vectors to search."
-)
+@click.option("--in", "target", type=click.Choice(["image", "text"]), default="image", help="Which vectors to search.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True)
-@click.option(
-    "--grid", type=click.Path(path_type=Path, dir_okay=False), help="Write the results as a picture (PNG)."
-)
+@click.option("--grid", type=click.Path(path_type=Path, dir_okay=False), help="Write the results as a picture (PNG).")
 @_options
 def search(
     text: str | None,

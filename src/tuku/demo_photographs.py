@@ -107,7 +107,7 @@ PHOTOGRAPHS = (
     _skimage(
         "grass", "grass.png", "Grass and leaves", "草地", "plants", 12.0,
         Part("corner", "Blades of grass", "草叶", (0.5, 0.5, 1.0, 1.0)),
-        Part("middle", "Clover in the grass", "草丛中的叶子", (0.05, 0.1, 0.5, 0.55)),
+        Part("middle", "Leaves in the grass", "草丛中的叶子", (0.05, 0.1, 0.5, 0.55)),
     ),
     _skimage(
         "gravel", "gravel.png", "Gravel", "碎石", "materials", 12.0,
@@ -133,7 +133,7 @@ PHOTOGRAPHS = (
     _skimage("clock", "clock_motion.png", "A wall clock, blurred by motion", "运动模糊的挂钟", "objects", 9.5),
     _skimage(
         "page", "page.png", "A printed page of a textbook", "教科书的一页", "documents", 8.0,
-        Part("heading", "The heading of a printed page", "书页标题", (0.0, 0.0, 1.0, 0.3)),
+        Part("heading", "The heading of a printed page", "书页标题", (0.0, 0.0, 1.0, 0.22)),
     ),
     _skimage("text", "text.png", "Handwriting on squared paper", "方格纸上的字迹", "documents", 8.0),
     _skimage(

@@ -6,7 +6,7 @@ the function that met it: `RowError` is caught at the stage's edge and becomes t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 class TukuError(Exception):
@@ -74,9 +74,9 @@ class InterruptedRunError(TukuError):
     exit_code = 130
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class RowError(Exception):
-    """Why one row failed: becomes the row's dead letter.
+    """Why one row failed: becomes the row's dead letter. Nobody changes one; Python itself must (`__traceback__`).
 
     Attributes:
         code: stable, machine-readable, snake_case: ``not_found``, ``http_404``, ``truncated`` …
@@ -94,3 +94,6 @@ class RowError(Exception):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
+
+    def __reduce__(self) -> tuple[type[RowError], tuple[object, ...]]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))

@@ -114,10 +114,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Stamp:
-    """Which model fills the vectors (length `dim`), and the first run that it filled."""
+    """Which model fills the vectors (length `dim`), which of them there are, and since which run.
+
+    Rows with another embedding fingerprint stand in runs older than `since_run` only.
+    """
 
     embed_model: str
     dim: int
+    embedding_fingerprint: str
     since_run: str
 
 
@@ -183,7 +187,12 @@ class Lake:
             return None
         try:
             values = json.loads(self.storage.read(_MODELS))
-            return Stamp(str(values["embed_model"]), int(values["dim"]), str(values["since_run"]))
+            return Stamp(
+                str(values["embed_model"]),
+                int(values["dim"]),
+                str(values["embedding_fingerprint"]),
+                str(values["since_run"]),
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 f"{self.storage.path(_MODELS)} is not the vector space stamp that tuku writes.",

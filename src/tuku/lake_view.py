@@ -22,12 +22,12 @@ class LakeView:
     Args:
         lake: where the files are.
         runs: the runs that count, oldest first.
-        embed_model: leave out rows whose vectors another model filled; None keeps them.
+        embedding_fingerprint: leave out rows whose vectors were filled otherwise; None keeps them.
     """
 
     lake: Lake
     runs: tuple[Run, ...]
-    embed_model: str | None = None
+    embedding_fingerprint: str | None = None
 
     @classmethod
     def everything(cls, lake: Lake) -> LakeView:
@@ -39,7 +39,7 @@ class LakeView:
         """All committed runs, but only vectors of the model that the lake is stamped with."""
         runs, stamp = tuple(lake.committed_runs()), lake.stamp()
         mixed = stamp is not None and bool(runs) and runs[0].run_id < stamp.since_run
-        return cls(lake, runs, stamp.embed_model if stamp is not None and mixed else None)
+        return cls(lake, runs, stamp.embedding_fingerprint if stamp is not None and mixed else None)
 
     def run_ids(self) -> set[str]:
         """The runs this view is made of."""
@@ -52,7 +52,7 @@ class LakeView:
     @cached_property
     def _rows(self) -> int:
         filled = [run for run in self.runs if run.parts()]
-        if len(filled) <= 1 and self.embed_model is None:
+        if len(filled) <= 1 and self.embedding_fingerprint is None:
             return sum(count_rows(run.storage, run.parts()) for run in filled)
         return sum(table.num_rows for table in self.batches(["image_id"]))
 
@@ -78,7 +78,9 @@ class LakeView:
 
     def _live(self, columns: Sequence[str], skip: Collection[str] = ()) -> Iterator[pa.Table]:
         """The live rows of the runs not in `skip`, newest run first. Runs older than all of those are not read."""
-        read = list(dict.fromkeys([*columns, "image_id", *(["embed_model"] if self.embed_model else [])]))
+        read = list(
+            dict.fromkeys([*columns, "image_id", *(["embedding_fingerprint"] if self.embedding_fingerprint else [])])
+        )
         runs = list(dropwhile(lambda run: run.run_id in skip, self.runs))
         newer: set[str] = set()
         for run in reversed(runs):
@@ -95,6 +97,6 @@ class LakeView:
     def _current(self, table: pa.Table, newer: set[str]) -> pa.Table:
         if newer:
             table = table.filter(pa.array([i not in newer for i in table.column("image_id").to_pylist()], pa.bool_()))
-        if self.embed_model is not None:
-            table = table.filter(pc.equal(table.column("embed_model"), self.embed_model))
+        if self.embedding_fingerprint is not None:
+            table = table.filter(pc.equal(table.column("embedding_fingerprint"), self.embedding_fingerprint))
         return table

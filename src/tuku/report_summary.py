@@ -144,7 +144,7 @@ def _load(load: LoadSummary) -> Table:
 
 
 def _proof(verify: VerifySummary, marks: _Marks) -> Table:
-    table = _table("", "check", ">expected", ">actual")
+    table = _table("", "check", "expected", "actual")
     for check in verify.checks:
         mark = Text(marks.good, style="green") if check.passed else Text(marks.bad, style="bold red")
         values = (printable(units.value(value)) for value in (check.expected, check.actual))

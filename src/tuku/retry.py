@@ -20,7 +20,7 @@ T = TypeVar("T")
 WITHOUT_WAITING = "TUKU_RETRY_WITHOUT_WAITING"
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class ThrottledError(RowError):
     """A failure whose sender said when to come back.
 
@@ -39,7 +39,7 @@ class RetryPolicy:
         attempts: how often the work is tried at most, the first time included.
         first_wait_s: the first wait is drawn from 0 to this; the range doubles from wait to wait.
         max_wait_s: no wait is longer.
-        max_total_s: no attempt begins later than this after the first.
+        max_total_s: no attempt begins later than this after the first failed.
     """
 
     attempts: int = 3
@@ -47,21 +47,29 @@ class RetryPolicy:
     max_wait_s: float = 10.0
     max_total_s: float = 300.0
 
-    def call(self, work: Callable[..., T], *args: Any) -> T:
+    def call(self, work: Callable[[], T]) -> T:
         """The work's outcome once it is no retryable `RowError`, or else the last one, with its `attempts`."""
         retrying = tenacity.Retrying(**self._options())
-        return _counted(retrying(work, *args), retrying.statistics)
+        return _counted(retrying(work), retrying.statistics)
 
-    async def call_async(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
+    async def call_async(self, work: Callable[[], Awaitable[T]]) -> T:
         """Like `call`, on an event loop."""
+        first = await work()
+        if not _is_transient(first):
+            return first  # nearly always: spares tenacity's set-up, which takes as long as a small download
+        outcomes = [first]
+
+        async def replayed() -> T:
+            return outcomes.pop() if outcomes else await work()
+
         retrying = tenacity.AsyncRetrying(**self._options())
-        return _counted(await retrying(work, *args), retrying.statistics)
+        return _counted(await retrying(replayed), retrying.statistics)
 
     def _options(self) -> dict[str, Any]:
         return {
             "stop": tenacity.stop_after_attempt(self.attempts) | tenacity.stop_before_delay(self.max_total_s),
             "wait": self._wait_s,
-            "retry": tenacity.retry_if_result(lambda outcome: isinstance(outcome, RowError) and outcome.retryable),
+            "retry": tenacity.retry_if_result(_is_transient),
             "retry_error_callback": _last_outcome,
         }
 
@@ -73,6 +81,10 @@ class RetryPolicy:
         asked = outcome.retry_after_s if isinstance(outcome, ThrottledError) else 0.0
         # Jitter on top of what was asked: all the others were asked to come back at that moment too.
         return min(asked + jitter, self.max_wait_s)
+
+
+def _is_transient(outcome: object) -> bool:
+    return isinstance(outcome, RowError) and outcome.retryable
 
 
 def _last_outcome(state: tenacity.RetryCallState) -> Any:

@@ -144,6 +144,7 @@ def _damaged() -> dict[str, tuple[bytes, str]]:
         "png-text-bomb": (png(WIDTH, HEIGHT, pixel_lines, bomb), "corrupt"),
         "png-profile-bomb": (png(WIDTH, HEIGHT, pixel_lines, profile), "corrupt"),
         "webp-with-garbage": (webp[:25] + b"\xaa" * (len(webp) - 25), "corrupt"),
+        "jpeg-closed-too-early": (cut(encoded(picture(), "JPEG"), 60) + b"\xff\xd9", "truncated"),
         "jpeg-header-alone": (b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(9) + b"\xff\xda\0\2\xff\xd9", "corrupt"),
         "gif-without-frames": (b"GIF89a" + struct.pack("<HH", WIDTH, HEIGHT) + b"\0\0\0;", "corrupt"),
         "tiff-without-pixels": (tiff((256, 3, 1, WIDTH), (257, 3, 1, HEIGHT)), "corrupt"),
@@ -181,6 +182,7 @@ def _odd_jpegs() -> dict[str, bytes]:
         "progressive-jpeg": encoded(photo, "JPEG", progressive=True),
         "grey-jpeg": encoded(photo.convert("L"), "JPEG"),
         "cmyk-jpeg": encoded(cmyk, "JPEG"),
+        "ycck-jpeg": ycck(cmyk),
         "jpeg-with-junk-behind-it": plain + b"junk" * 100,
         "jpeg-with-broken-exif": encoded(photo, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xffnonsense"),
         "jpeg-with-an-impossible-orientation": encoded(photo, "JPEG", exif=b"Exif\0\0" + tiff((0x0112, 3, 1, 77))),
@@ -189,6 +191,13 @@ def _odd_jpegs() -> dict[str, bytes]:
         "jpeg-with-an-srgb-profile": encoded(photo, "JPEG", icc_profile=srgb_profile()),
         "jpeg-with-several-pictures": encoded(photo, "MPO", save_all=True, append_images=[picture(40, 30)]),
     }
+
+
+def ycck(image: Image.Image) -> bytes:
+    """A JPEG whose Adobe marker says that its inverted CMYK values are YCCK."""
+    content = bytearray(encoded(image, "JPEG", quality=100))
+    content[content.index(b"Adobe") + 11] = 2
+    return bytes(content)
 
 
 def stored(upright: Image.Image, orientation: int) -> Image.Image:

@@ -131,12 +131,14 @@ class FakeEmbedder:
         if key in self.failures:
             return self.failures[key]
         grain = np.frombuffer(hashlib.sha256(key.encode()).digest()[: DIM - 3], np.uint8).astype(np.float32)
-        vector = np.concatenate([rgb / 255, _GRAIN * (grain + 1) / 256])
-        return vector / np.linalg.norm(vector)
+        vector: Vector = np.concatenate([rgb / 255, _GRAIN * (grain + 1) / 256])
+        vector /= np.linalg.norm(vector)
+        return vector
 
 
 def _mean(picture: Picture) -> Vector:
-    return picture.pixels.reshape(-1, 3).mean(axis=0, dtype=np.float32)
+    mean: Vector = picture.pixels.reshape(-1, 3).mean(axis=0, dtype=np.float32)
+    return mean
 
 
 def _colour_of(picture: Picture) -> str:

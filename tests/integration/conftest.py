@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tuku.demo import build_catalogue
 
 from support import Tuku
+from tuku.demo import build_catalogue
 
 
 @pytest.fixture

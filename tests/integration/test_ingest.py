@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes.image_server import serve
 
+from fakes.image_server import serve
 from tuku.schemas import IMAGES
 
 pytestmark = [pytest.mark.ray, pytest.mark.milvus]
@@ -23,9 +23,7 @@ def _add_up(report) -> bool:
 
 
 def _lake_rows(lake: Path) -> pa.Table:
-    return pa.concat_tables(
-        pq.read_table(path, partitioning=None) for path in lake.glob("runs/*/parts/*.parquet")
-    )
+    return pa.concat_tables(pq.read_table(path, partitioning=None) for path in lake.glob("runs/*/parts/*.parquet"))
 
 
 def test_csv_catalogue_then_nothing_changed_then_one_row_more(tuku, catalogue):
@@ -71,17 +69,12 @@ def test_other_manifests_with_chinese_names_and_captions(tuku, photographs, tmp_
     for number, path in enumerate(photographs):
         shutil.copy(path, pictures / f"照片 {number}{path.suffix}")
     names = sorted(path.name for path in pictures.iterdir())
-    rows = [
-        {"id": f"编号-{i}", "path": f"图片/{name}", "标题": "一只猫", "price": i}
-        for i, name in enumerate(names)
-    ]
+    rows = [{"id": f"编号-{i}", "path": f"图片/{name}", "标题": "一只猫", "price": i} for i, name in enumerate(names)]
     if kind == "folder":
         manifest = pictures
     elif kind == "jsonl":
         manifest = tmp_path / "目录.jsonl"
-        manifest.write_text(
-            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
-        )
+        manifest.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     else:
         manifest = tmp_path / "目录.parquet"
         pq.write_table(pa.Table.from_pylist(rows), manifest)
@@ -118,9 +111,7 @@ def test_http_catalogue(tuku, photographs, tmp_path):
 
 def test_four_ways_to_search_and_the_grid(tuku, catalogue, tmp_path):
     assert tuku("ingest", catalogue).code == 0
-    picture = next(
-        path for path in catalogue.parent.rglob("*") if "cat" in path.stem or "chelsea" in path.stem
-    )
+    picture = next(path for path in catalogue.parent.rglob("*") if "cat" in path.stem or "chelsea" in path.stem)
     for query in (
         ["a cat"],
         ["a cat", "--in", "text"],

@@ -65,9 +65,7 @@ def test_a_missing_model_package(tuku, catalogue, tmp_path):
     assert "Traceback" not in done.err
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or sys.platform != "linux", reason="mounting a small tmpfs needs root on Linux"
-)
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounting a small tmpfs needs root on Linux")
 def test_a_full_disk(tuku, catalogue, tmp_path):
     disk = tmp_path / "small-disk"
     disk.mkdir()

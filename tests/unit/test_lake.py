@@ -175,11 +175,14 @@ def test_texts_come_back_as_they_were(lake: Lake) -> None:
 
 def test_the_stamp_comes_back_as_it_was(lake: Lake) -> None:
     assert lake.stamp() is None
-    lake.write_stamp(Stamp("fake/model@1", 8, "r-1"))
-    assert lake.stamp() == Stamp("fake/model@1", 8, "r-1")
+    lake.write_stamp(Stamp("fake/model@1", 8, "f-1", "r-1"))
+    assert lake.stamp() == Stamp("fake/model@1", 8, "f-1", "r-1")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"embed_model": "m", "dim": "many", "since_run": "r"}', "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"embed_model": "m", "dim": "many", "embedding_fingerprint": "f", "since_run": "r"}', "\xff"],
+)
 def test_a_stamp_that_tuku_did_not_write_is_refused(lake: Lake, text: str) -> None:
     lake.storage.write("models.json", text.encode("latin-1"))
     with pytest.raises(StorageError, match=r"models\.json"):

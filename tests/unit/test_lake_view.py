@@ -27,7 +27,7 @@ def add_run(lake: Lake, ids: str, *, model: str = "fake/model@1", commit: bool =
     run.write_json("plan.json", {})
     for start in range(0, len(ids), 2):
         given = [
-            {"image_id": i, "caption": f"{i}{number}", "run_id": run.run_id, "embed_model": model}
+            {"image_id": i, "caption": f"{i}{number}", "run_id": run.run_id, "embedding_fingerprint": model}
             for i in ids[start : start + 2]
         ]
         run.write_block(f"{start:03d}", image_rows(*given), DEAD_LETTERS.empty_table())
@@ -88,7 +88,7 @@ def test_columns_come_as_they_were_asked_for(lake: Lake) -> None:
     add_run(lake, "ab")
     add_run(lake, "b")
     add_run(lake, "c", model="fake/model@2")
-    view = LakeView(lake, tuple(lake.committed_runs()), embed_model="fake/model@1")
+    view = LakeView(lake, tuple(lake.committed_runs()), embedding_fingerprint="fake/model@1")
     tables = list(view.batches(["caption", "uri"]))
     assert [table.column_names for table in tables] == [["caption", "uri"]] * len(tables)
     assert captions(view) == ["a0", "b1"]
@@ -122,7 +122,7 @@ def test_changed_since_does_not_read_runs_that_are_known_already(lake: Lake) -> 
 
 def test_a_view_of_one_space_leaves_out_the_rows_of_another_model(lake: Lake) -> None:
     add_run(lake, "abc", model="old")
-    lake.write_stamp(Stamp("new", 2, "run-1"))
+    lake.write_stamp(Stamp("n", 2, "new", "run-1"))
     add_run(lake, "bc", model="new")
     assert captions(LakeView.of_one_space(lake)) == ["b1", "c1"]
     assert LakeView.of_one_space(lake).rows() == 2
@@ -132,16 +132,16 @@ def test_a_view_of_one_space_leaves_out_the_rows_of_another_model(lake: Lake) ->
 def test_a_row_of_the_other_model_that_is_newer_hides_the_older_one(lake: Lake) -> None:
     add_run(lake, "ab", model="old")
     add_run(lake, "b", model="new")
-    lake.write_stamp(Stamp("old", 2, "run-2"))
+    lake.write_stamp(Stamp("o", 2, "old", "run-2"))
     add_run(lake, "c", model="old")
     assert captions(LakeView.of_one_space(lake)) == ["a0", "c2"]
 
 
 def test_a_lake_of_one_model_needs_no_filter(lake: Lake) -> None:
-    lake.write_stamp(Stamp("m", 2, "run-0"))
+    lake.write_stamp(Stamp("m", 2, "m", "run-0"))
     add_run(lake, "ab", model="m")
     view = LakeView.of_one_space(lake)
-    assert view.embed_model is None
+    assert view.embedding_fingerprint is None
     assert captions(view) == ["a0", "b0"]
 
 

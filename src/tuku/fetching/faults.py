@@ -13,6 +13,7 @@ import aiohttp
 
 from tuku.errors import RowError
 from tuku.fetching.guard import blocked_address
+from tuku.fetching.urls import redact
 from tuku.retry import ThrottledError
 
 # Faults that the next attempt would meet again.
@@ -51,11 +52,11 @@ def fault_of_request(error: Exception, shown: str, *, answered: bool) -> RowErro
     return RowError(code, f"{shown}: {message} ({type(cause).__name__}).", retryable=True)
 
 
-def fault_of_status(response: aiohttp.ClientResponse, shown: str) -> RowError:
+def fault_of_status(response: aiohttp.ClientResponse) -> RowError:
     """The outcome of an answer that is not 200."""
     status = response.status
     phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "unknown"
-    code, message = f"http_{status}", f"{shown}: the server says {status} {phrase}."
+    code, message = f"http_{status}", f"{redact(str(response.url))}: the server says {status} {phrase}."
     retry_after_s = _seconds(response.headers.get("Retry-After", ""))
     retryable = status in {408, 425, 429} or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if retryable and retry_after_s > 0:

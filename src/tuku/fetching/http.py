@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ class HttpClient:
 
     async def fetch_all(self, uris: Sequence[str]) -> list[Fetched | RowError]:
         """One outcome for each URI, in order; transient failures were tried again."""
-        return await asyncio.gather(*(self._policy.call_async(self._fetch, uri) for uri in uris))
+        return await asyncio.gather(*(self._policy.call_async(partial(self._fetch, uri)) for uri in uris))
 
     async def download(self, job: Download) -> CIMultiDictProxy[str] | RowError:
         """Try once: the header of the final answer, after its body was handed to `job.write`."""
@@ -101,10 +102,9 @@ class HttpClient:
 
     async def _hop(self, url: URL, job: Download, deadline: float) -> CIMultiDictProxy[str] | str:
         """Ask one server: the answer's header, its body being written, or where else to ask."""
-        shown = redact(str(url))
         remaining_s = deadline - asyncio.get_running_loop().time()
         if remaining_s <= 0:
-            raise timed_out(shown)
+            raise timed_out(redact(str(url)))
         timeout = aiohttp.ClientTimeout(total=remaining_s)
         answered = False
         try:
@@ -113,11 +113,11 @@ class HttpClient:
                 if response.status in _REDIRECTS and "Location" in response.headers:
                     return response.headers["Location"]
                 if response.status != HTTPStatus.OK:
-                    raise fault_of_status(response, shown)
-                await read_body(response, shown, job.max_bytes, job.write)
+                    raise fault_of_status(response)
+                await read_body(response, job.max_bytes, job.write)
                 return response.headers
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise fault_of_request(error, shown, answered=answered) from error
+            raise fault_of_request(error, redact(str(url)), answered=answered) from error
 
 
 class _GuardedResolver(AbstractResolver):

@@ -25,7 +25,7 @@ class BlockStats:
     Attributes:
         ok: rows that succeeded.
         errors: failed rows by code.
-        rows: rows that each stage was given.
+        rows: rows that reached each stage alive.
         failed: rows that each stage failed.
         seconds: time that each stage took, of one worker.
         usage: what the stage's provider charged for.

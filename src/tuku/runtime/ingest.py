@@ -135,8 +135,9 @@ def _pipeline(record: _Record, models: Models, progress: Progress) -> None:
         progress.start(record.plan.work)
         for stats in run_work_list(record.config, models, record.run, workers):
             record.stats.add(stats)
+            rows = stats.ok + sum(stats.errors.values())
             for stage in STAGES:
-                progress.advance(stage.name, stats.rows[stage.name], stats.failed[stage.name])
+                progress.advance(stage.name, rows, stats.failed[stage.name])
     run = record.run
     on_disk = count_rows(run.storage, run.parts()), count_rows(run.storage, run.errors())
     counted = record.stats.ok, sum(record.stats.errors.values())
@@ -149,8 +150,8 @@ def _pipeline(record: _Record, models: Models, progress: Progress) -> None:
 
 def _stamp(lake: Lake, run: Run, models: Models) -> None:
     embedder, stamp = models.embedder, lake.stamp()
-    if stamp is None or stamp.embed_model != embedder.name:
-        lake.write_stamp(Stamp(embedder.name, embedder.dim or 0, run.run_id))
+    if stamp is None or stamp.embedding_fingerprint != models.embedding_fingerprint:
+        lake.write_stamp(Stamp(embedder.name, embedder.dim or 0, models.embedding_fingerprint, run.run_id))
 
 
 def _manifest_uri(config: Config) -> str:

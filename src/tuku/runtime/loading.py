@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from tuku.milvus.verify import Check as MilvusCheck
 
 
-def load_lake(
-    config: Config, lake: Lake, run_id: str, progress: Progress
-) -> tuple[LoadSummary, VerifySummary]:
+def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tuple[LoadSummary, VerifySummary]:
     """Bring the collection up to the lake's current view and prove it.
 
     Args:
@@ -94,9 +92,7 @@ def require_passed(verify: VerifySummary) -> None:
         VerificationError: naming the checks that failed.
     """
     failed = [
-        f"{check.name} (expected {check.expected}, got {check.actual})"
-        for check in verify.checks
-        if not check.passed
+        f"{check.name} (expected {check.expected}, got {check.actual})" for check in verify.checks if not check.passed
     ]
     if failed:
         raise VerificationError(
@@ -114,7 +110,6 @@ def _stamp(lake: Lake) -> Stamp:
 
 def _summary(checks: Iterable[MilvusCheck]) -> VerifySummary:
     shown = tuple(
-        Check(name=check.name, expected=check.expected, actual=check.actual, passed=check.passed)
-        for check in checks
+        Check(name=check.name, expected=check.expected, actual=check.actual, passed=check.passed) for check in checks
     )
     return VerifySummary(passed=all(check.passed for check in shown), checks=shown)

@@ -38,9 +38,7 @@ def write_report(report: Report, run: Run, lake: Lake, config: Config) -> Report
     complete = report.model_copy(update={"paths": paths})
     try:
         run.write_text("report.json", complete.to_json())
-        run.write_text(
-            "report.html", render_report(complete, _gallery(run, lake, config), _examples(run, config))
-        )
+        run.write_text("report.html", render_report(complete, _gallery(run, lake, config), _examples(run, config)))
     except TukuError as error:
         _log.warning("The report could not be written: %s", error)
         return report

@@ -43,9 +43,7 @@ class MilvusRetriever:
 
         own = set(scalar_fields())
         queries = np.asarray([vector], dtype=np.float32)
-        hits = search_milvus(
-            self.client, self.config.collection, field, queries, self.config.index, limit=limit
-        )[0]
+        hits = search_milvus(self.client, self.config.collection, field, queries, self.config.index, limit=limit)[0]
         return [
             Result(
                 id=hit.id,

@@ -11,7 +11,7 @@ from tuku.imaging import decode
 from tuku.protocols import PictureSize
 from tuku.schemas import DECODED
 from tuku.stages.outcome import Outcome, advance, alive
-from tuku.stages.pictures import pixel_columns
+from tuku.stages.pictures import binary_views, pixel_columns
 
 
 def decode_batch(batch: pa.Table, *, max_pixels: int, sizes: Sequence[PictureSize]) -> pa.Table:
@@ -26,17 +26,16 @@ def decode_batch(batch: pa.Table, *, max_pixels: int, sizes: Sequence[PictureSiz
         n rows in schema `DECODED`, in order.
     """
     positions = alive(batch)
-    outcomes = _outcomes(batch.column("content"), positions, max_pixels, sizes)
+    outcomes = _outcomes(binary_views(batch.column("content")), positions, max_pixels, sizes)
     return advance(batch, "decode", DECODED, positions, outcomes)
 
 
 def _outcomes(
-    contents: pa.ChunkedArray, positions: Sequence[int], max_pixels: int, sizes: Sequence[PictureSize]
+    contents: Sequence[memoryview], positions: Sequence[int], max_pixels: int, sizes: Sequence[PictureSize]
 ) -> Iterator[Outcome]:
     for position in positions:
-        content = contents[position].as_buffer()
         try:
-            decoded = decode(memoryview(content or b""), max_pixels=max_pixels, sizes=sizes)
+            decoded = decode(contents[position], max_pixels=max_pixels, sizes=sizes)
         except RowError as error:
             yield error
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import io
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
@@ -73,7 +74,7 @@ def read_error(source: ManifestSource, error: BaseException, row: int) -> Manife
             f"The manifest {source.uri} is not {source.encoding} text: {where} cannot be decoded.",
             "Name its encoding, such as `--set manifest.encoding=gb18030` (or utf-16, big5, latin-1).",
         )
-    if isinstance(error, (EOFError, zlib.error)) or "gzip" in str(error).lower():
+    if isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile)):
         what = "is cut off" if isinstance(error, EOFError) else "is not a whole gzip file"
         return ManifestError(
             f"The manifest {source.uri} {what}: reading ended at {where}.", "Copy or compress it again."

@@ -1,8 +1,9 @@
-"""How pixels travel in a batch, and how they become pictures again without being copied."""
+"""How files and pixels travel in a batch, and how they are taken out again without being copied."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +22,9 @@ def pictures(batch: pa.Table, positions: Sequence[int]) -> list[Picture]:
         One picture for each position, in order. Its pixels are a read-only view of the batch's own memory,
         which lives as long as one of them does.
     """
-    pixels, digests = batch.column("pixels"), batch.column("content_sha256")
-    widths, heights = batch.column("pixels_width"), batch.column("pixels_height")
-    return [
-        Picture(_view(pixels[i].as_buffer(), widths[i].as_py(), heights[i].as_py()), digests[i].as_py())
-        for i in positions
-    ]
+    pixels, digests = binary_views(batch.column("pixels")), batch.column("content_sha256").to_pylist()
+    widths, heights = batch.column("pixels_width").to_pylist(), batch.column("pixels_height").to_pylist()
+    return [Picture(_shaped(pixels[i], widths[i], heights[i]), digests[i]) for i in positions]
 
 
 def pixel_columns(pixels: Pixels) -> dict[str, object]:
@@ -40,5 +38,23 @@ def pixel_columns(pixels: Pixels) -> dict[str, object]:
     return {"pixels": flat.data, "pixels_width": width, "pixels_height": height}
 
 
-def _view(buffer: pa.Buffer, width: int, height: int) -> Pixels:
-    return np.frombuffer(memoryview(buffer), dtype=np.uint8).reshape(height, width, 3)
+def binary_views(column: pa.ChunkedArray) -> list[memoryview]:
+    """Read-only views of the values, for Arrow's own scalars are copies; of a null the view is empty.
+
+    Args:
+        column: of type large_binary.
+    """
+    views = []
+    for chunk in column.chunks:
+        _, offsets, data = chunk.buffers()
+        if data is None:  # every value is null
+            views += [memoryview(b"")] * len(chunk)
+            continue
+        bounds = np.frombuffer(offsets, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1].tolist()
+        whole = memoryview(data).toreadonly()
+        views += [whole[start:end] for start, end in pairwise(bounds)]
+    return views
+
+
+def _shaped(flat: memoryview, width: int, height: int) -> Pixels:
+    return np.frombuffer(flat, dtype=np.uint8).reshape(height, width, 3)

@@ -64,7 +64,8 @@ def test_a_remote_manifest_is_opened_with_limits_of_its_own(server):
     with open_stream(config)(f"{server.url}/-/flaky/2/large.jpg") as stream:
         assert stream.read() == bytes(2_000)
         stream.seek(0)
-        assert len(io.TextIOWrapper(stream, "latin-1").read()) == 2_000
+        with io.TextIOWrapper(stream, "latin-1") as text:
+            assert len(text.read()) == 2_000
     assert fetch_threads() == 0
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from fakes.files import FakeFetcher, png
-from fakes.models import COLOURS, FakeEmbedder
+from fakes.models import COLOURS, FakeCaptioner, FakeEmbedder
 from tuku.config import Config, MilvusConfig
 from tuku.errors import ConfigError, RowError
-from tuku.protocols import Picture, Vector
+from tuku.protocols import Captioner, Embedder, Picture, Vector
 from tuku.search.results import Query, Result
 from tuku.search.searcher import Searcher
 
@@ -36,6 +36,14 @@ def searcher(
     config = Config(milvus=MilvusConfig(vectors=vectors))
     fetcher = FakeFetcher({f"/{name}.png": content for name, content in files.items()})
     return Searcher(config, embedder or FakeEmbedder(), fetcher, ColourRetriever())
+
+
+def test_the_fakes_are_models() -> None:
+    assert isinstance(FakeEmbedder(), Embedder)
+    assert isinstance(FakeCaptioner(), Captioner)
+    [vector] = FakeEmbedder().embed_queries(["red"])
+    assert isinstance(vector, np.ndarray)
+    assert (vector.dtype, vector.shape) == (np.float32, (FakeEmbedder().description.dim,))
 
 
 def asked(of: Searcher) -> list[tuple[str, int]]:
