@@ -26,7 +26,7 @@ type: .venv/dev.stamp ## mypy, strict, on src
 	@$(BIN)/mypy --no-error-summary
 
 imports: .venv/dev.stamp ## import-linter: imports go one way
-	@PYTHONPATH=src $(BIN)/lint-imports --no-logo > .venv/imports.log || { cat .venv/imports.log; exit 1; }
+	@PYTHONPATH=src $(BIN)/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
 
 format: .venv/dev.stamp ## mend what ruff can mend
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .

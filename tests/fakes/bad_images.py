@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
@@ -58,11 +59,13 @@ def boxes(brand: bytes) -> bytes:
     return struct.pack(">L", 24) + b"ftyp" + brand + b"\0\0\0\0" + brand + b"isom" + bytes(200)
 
 
+@functools.cache
 def bad_images() -> dict[str, tuple[bytes, str]]:
     """Name (fit for a file and a URL) → (file, the code with which it must fail at `MAX_PIXELS`)."""
     return {**_not_pictures(), **_refused_by_their_header(), **_cut_short(), **_damaged()}
 
 
+@functools.cache
 def odd_images() -> dict[str, bytes]:
     """Name → file that is valid, however unusual: each must decode, `WIDTH` × `HEIGHT` but for ``one-…``."""
     return {**_odd_jpegs(), **_odd_pngs(), **_odd_tiffs(), **_odd_others()}
@@ -138,6 +141,8 @@ def _damaged() -> dict[str, tuple[bytes, str]]:
     bomb = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(20_000_000)))
     profile = chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(20_000_000)))
     pixel_lines = bytes((WIDTH + 1) * HEIGHT)
+    sizes = ((256, 3, 1, 8), (257, 3, 1, 8))
+    shared = [(tag, 1, 900_000, 20_000) for tag in range(1000, 2500)]
     return {
         "png-with-a-flipped-bit": (flipped, "corrupt"),
         "png-with-too-few-lines": (png(WIDTH, HEIGHT, pixel_lines[: WIDTH * 9]), "corrupt"),
@@ -145,6 +150,7 @@ def _damaged() -> dict[str, tuple[bytes, str]]:
         "png-profile-bomb": (png(WIDTH, HEIGHT, pixel_lines, profile), "corrupt"),
         "webp-with-garbage": (webp[:25] + b"\xaa" * (len(webp) - 25), "corrupt"),
         "jpeg-closed-too-early": (cut(encoded(picture(), "JPEG"), 60) + b"\xff\xd9", "truncated"),
+        "jpeg-that-ends-in-zeros": (cut(encoded(picture(), "JPEG"), 60) + bytes(200_000), "truncated"),
         "jpeg-header-alone": (b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(9) + b"\xff\xda\0\2\xff\xd9", "corrupt"),
         "gif-without-frames": (b"GIF89a" + struct.pack("<HH", WIDTH, HEIGHT) + b"\0\0\0;", "corrupt"),
         "tiff-without-pixels": (tiff((256, 3, 1, WIDTH), (257, 3, 1, HEIGHT)), "corrupt"),
@@ -153,6 +159,7 @@ def _damaged() -> dict[str, tuple[bytes, str]]:
             tiff((256, 3, 1, 8), (257, 3, 1, 8), (273, 4, 600_000, 50), data=bytes(2_400_000)),
             "corrupt",
         ),
+        "tiff-whose-tags-share-their-data": (tiff(*sizes, *shared, data=bytes(1_000_000)), "corrupt"),
         "bmp-header-alone": (b"BM" + struct.pack("<LLL", 18, 0, 14) + b"\7\0\0\0", "corrupt"),
     }
 

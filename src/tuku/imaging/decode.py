@@ -71,6 +71,7 @@ def decode(content: bytes | memoryview, *, max_pixels: int, sizes: Sequence[Pict
         RowError: ``empty``, ``not_an_image``, ``unsupported_format``, ``too_small``, ``too_many_pixels``,
             ``truncated``, ``corrupt``, ``out_of_memory``.
     """
+    content = bytes(content)  # the one copy: none for bytes, and BytesIO shares it
     image_format = sniff(content)
     check_structure(content, image_format, max_pixels)
     try:
@@ -107,7 +108,7 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _classified(error: Exception, content: bytes | memoryview, image_format: str) -> RowError:
+def _classified(error: Exception, content: bytes, image_format: str) -> RowError:
     if isinstance(error, MemoryError):
         return RowError("out_of_memory", f"no memory left for this {image_format} picture", retryable=True)
     if isinstance(error, Image.DecompressionBombError):

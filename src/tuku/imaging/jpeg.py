@@ -21,9 +21,10 @@ _PADDING = {"L": 128, "RGB": (128, 128, 128)}
 _MORE_DATA = bytes(range(1, 255)) * 2
 
 
-def is_whole_jpeg(content: bytes | memoryview) -> bool:
+def is_whole_jpeg(content: bytes) -> bool:
     """Whether an end marker follows the first scan; a preview inside the EXIF data has one of its own."""
-    return _end_of_image(bytes(content)) >= 0
+    scan = _first_scan(content)
+    return scan >= 0 and content.rfind(_END_OF_IMAGE, scan) >= 0
 
 
 def is_padded_jpeg(image: Image.Image, content: bytes, target: tuple[int, int]) -> bool:
@@ -40,20 +41,20 @@ def is_padded_jpeg(image: Image.Image, content: bytes, target: tuple[int, int]) 
     width, height = image.size
     if image.getpixel((width - 1, height - 1)) != _PADDING.get(image.mode):
         return False
-    end = _end_of_image(content)
+    end = content.find(_END_OF_IMAGE, _first_scan(content))
     with Image.open(io.BytesIO(content[:end] + _MORE_DATA + content[end:]), formats=("JPEG",)) as longer:
         longer.draft(None, target)
         return ImageChops.difference(longer, image).getbbox() is not None
 
 
-def _end_of_image(content: bytes) -> int:
+def _first_scan(content: bytes) -> int:
     at = 2
     while at + 4 <= len(content):
         marker = content[at + 1]
         if content[at] != 0xFF or marker in _BARE_MARKERS:  # noqa: PLR2004 - every marker begins with 0xFF
             at += 1
         elif marker == _START_OF_SCAN:
-            return content.find(_END_OF_IMAGE, at)
+            return at
         else:
             at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
     return -1

@@ -59,14 +59,14 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 _HEAD_BYTES = 1024
 
 
-def sniff(content: bytes | memoryview) -> str:
+def sniff(content: bytes) -> str:
     """Pillow's name of the format: JPEG, PNG, WEBP, GIF, BMP, TIFF or AVIF.
 
     Raises:
         RowError: ``empty``; ``unsupported_format``, naming it, for one that is known but not taken;
             ``not_an_image``.
     """
-    head = bytes(content[:_HEAD_BYTES])
+    head = content[:_HEAD_BYTES]
     if not head:
         raise RowError("empty", "the file has no bytes")
     if head[4:8] == b"ftyp":

@@ -15,14 +15,12 @@ from tuku.imaging.jpeg import is_whole_jpeg
 from tuku.imaging.sizes import check_size
 from tuku.imaging.tiff import check_tiff, is_whole_tiff
 
-Content = bytes | memoryview
-
 _PNG_SIGNATURE_BYTES = 8
 _PNG_CHUNK_EXTRA_BYTES = 12  # length, type, checksum
 _WEBP_CANVAS_END = 30
 
 
-def check_structure(content: Content, image_format: str, max_pixels: int) -> None:
+def check_structure(content: bytes, image_format: str, max_pixels: int) -> None:
     """Refuse what the decoder would not, or only after it has taken the memory.
 
     Args:
@@ -33,7 +31,7 @@ def check_structure(content: Content, image_format: str, max_pixels: int) -> Non
     Raises:
         RowError: ``truncated``, ``corrupt``, ``too_many_pixels``.
     """
-    if image_format in ("PNG", "WEBP", "AVIF") and not is_whole(content, image_format):
+    if image_format in ("JPEG", "PNG", "WEBP", "AVIF") and not is_whole(content, image_format):
         raise truncated(image_format)
     if image_format == "PNG":
         width, height = (int.from_bytes(content[start : start + 4], "big") for start in (16, 20))
@@ -45,7 +43,7 @@ def check_structure(content: Content, image_format: str, max_pixels: int) -> Non
         check_tiff(content, max_pixels)
 
 
-def is_whole(content: Content, image_format: str) -> bool:
+def is_whole(content: bytes, image_format: str) -> bool:
     """Whether the file reaches as far as its own structure says."""
     return _IS_WHOLE[image_format](content)
 
@@ -55,7 +53,7 @@ def truncated(image_format: str) -> RowError:
     return RowError("truncated", f"the {image_format} file ends too early")
 
 
-def _check_png_checksums(content: Content) -> None:
+def _check_png_checksums(content: bytes) -> None:
     """Pillow skips the checksums of the pixels: a flipped bit would pass as noise."""
     view = memoryview(content)
     for start, end in _png_chunks(content):
@@ -66,7 +64,7 @@ def _check_png_checksums(content: Content) -> None:
             raise RowError("corrupt", f"the PNG chunk {kind!r} has a wrong checksum")
 
 
-def _check_webp_canvas(content: Content, max_pixels: int) -> None:
+def _check_webp_canvas(content: bytes, max_pixels: int) -> None:
     """Pillow opens every WEBP with libwebp's animation decoder, which at once takes the canvas's memory."""
     if content[12:16] == b"VP8X" and len(content) >= _WEBP_CANVAS_END:
         width = int.from_bytes(content[24:27], "little") + 1
@@ -80,7 +78,7 @@ def _check_webp_canvas(content: Content, max_pixels: int) -> None:
         check_size(width, height, max_pixels)
 
 
-def _png_chunks(content: Content) -> list[tuple[int, int]]:
+def _png_chunks(content: bytes) -> list[tuple[int, int]]:
     """Start and end of each chunk, up to and with IEND; without IEND the last one ends after the file."""
     chunks = []
     start = _PNG_SIGNATURE_BYTES
@@ -93,23 +91,23 @@ def _png_chunks(content: Content) -> list[tuple[int, int]]:
         start = end
 
 
-def _is_whole_png(content: Content) -> bool:
+def _is_whole_png(content: bytes) -> bool:
     return _png_chunks(content)[-1][1] <= len(content)
 
 
-def _is_whole_gif(content: Content) -> bool:
-    return bytes(content[-64:]).rstrip(b"\0").endswith(b";")
+def _is_whole_gif(content: bytes) -> bool:
+    return content[-64:].rstrip(b"\0").endswith(b";")
 
 
-def _is_whole_webp(content: Content) -> bool:
+def _is_whole_webp(content: bytes) -> bool:
     return int.from_bytes(content[4:8], "little") + 8 <= len(content)
 
 
-def _is_whole_bmp(content: Content) -> bool:
+def _is_whole_bmp(content: bytes) -> bool:
     return int.from_bytes(content[2:6], "little") <= len(content)
 
 
-def _is_whole_avif(content: Content) -> bool:
+def _is_whole_avif(content: bytes) -> bool:
     at = 0
     while at + 8 <= len(content):
         length = int.from_bytes(content[at : at + 4], "big")
@@ -121,7 +119,7 @@ def _is_whole_avif(content: Content) -> bool:
     return at == len(content)
 
 
-_IS_WHOLE: dict[str, Callable[[Content], bool]] = {
+_IS_WHOLE: dict[str, Callable[[bytes], bool]] = {
     "PNG": _is_whole_png,
     "JPEG": is_whole_jpeg,
     "GIF": _is_whole_gif,

@@ -48,7 +48,7 @@ class _Entry:
     end: int
 
 
-def check_tiff(content: bytes | memoryview, max_pixels: int) -> None:
+def check_tiff(content: bytes, max_pixels: int) -> None:
     """Refuse a file whose tiles or strips are a trap; what is merely wrong is left for Pillow to find.
 
     Raises:
@@ -61,9 +61,12 @@ def check_tiff(content: bytes | memoryview, max_pixels: int) -> None:
     strips = max((entries[tag].count for tag in _OFFSETS if tag in entries), default=0)
     if strips > _MAX_STRIPS:
         raise RowError("corrupt", f"the TIFF file has {strips} strips or tiles; {_MAX_STRIPS} are allowed")
+    inside = sum(entry.end - entry.start for entry in entries.values() if entry.end <= len(content))
+    if inside > len(content):  # many tags that share their values, each of which would be copied
+        raise RowError("corrupt", "the TIFF file has more tags than it can hold")
 
 
-def is_whole_tiff(content: bytes | memoryview) -> bool:
+def is_whole_tiff(content: bytes) -> bool:
     """Whether everything that the first directory points to lies inside the file."""
     order, entries = _directory(content)
     if not entries or any(entry.end > len(content) for entry in entries.values()):
@@ -73,7 +76,7 @@ def is_whole_tiff(content: bytes | memoryview) -> bool:
     return all(start + length <= len(content) for start, length in zip(starts, lengths, strict=False))
 
 
-def _directory(content: bytes | memoryview) -> tuple[str, dict[int, _Entry]]:
+def _directory(content: bytes) -> tuple[str, dict[int, _Entry]]:
     """Byte order, and each tag's entry; no entries when the directory itself is not in the file."""
     order = "<" if content[:1] == b"I" else ">"
     big = content[2:4] in (b"+\0", b"\0+")
@@ -98,7 +101,7 @@ def _directory(content: bytes | memoryview) -> tuple[str, dict[int, _Entry]]:
     return order, entries
 
 
-def _integers(content: bytes | memoryview, order: str, entry: _Entry | None) -> tuple[int, ...]:
+def _integers(content: bytes, order: str, entry: _Entry | None) -> tuple[int, ...]:
     if entry is None or entry.kind not in _INTEGERS or entry.end > len(content):
         return ()
     return struct.unpack_from(f"{order}{entry.count}{_INTEGERS[entry.kind]}", content, entry.start)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 URI_NAMES = ("uri", "path", "url", "image", "filepath", "origin")
 ID_NAMES = ("id",)
 
+_SHOWN = 20  # columns in an error message
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -72,7 +74,7 @@ def _what(configured: str | None, otherwise: str) -> str:
 
 
 def _absent(what: str, names: Sequence[str], manifest: str, key: str) -> ManifestError:
-    shown = ", ".join(repr(name[:60]) for name in names[:20]) + (", …" if len(names) > 20 else "")  # noqa: PLR2004  # a line's worth
+    shown = ", ".join(repr(name[:60]) for name in names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     return ManifestError(
         f"The manifest {manifest} has no column {what}; its columns are {shown}.",
         f"Name the right one: `--set {key}=…`.",

@@ -8,6 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuku.errors import ManifestError
@@ -48,7 +49,7 @@ def read_folder(source: ManifestSource, batch_rows: int) -> Iterator[RowBlock]:
 
 def _split(path: str) -> tuple[str, _Pattern]:
     """The folder to start in and the pattern below it."""
-    if os.path.isdir(path):  # noqa: PTH112  # paths are text here: they are compared, stored and shown
+    if os.path.isdir(path):  # noqa: PTH112  # unlike pathlib's, it never raises
         return path, _Pattern.parse([_ANY_DEPTH, "*"])
     segments = path.split("/")
     start = next(i for i, segment in enumerate(segments) if glob.has_magic(segment))
@@ -103,7 +104,7 @@ def _walk(source: ManifestSource, root: str, pattern: _Pattern) -> Iterator[str]
     while pending:
         folder = pending.pop()
         try:
-            info = os.stat(folder.path)  # noqa: PTH116  # as above
+            info = Path(folder.path).stat()
             here = (info.st_dev, info.st_ino)
             if here in folder.above:
                 continue

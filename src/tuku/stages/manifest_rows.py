@@ -103,16 +103,13 @@ def _is_unicode(text: str) -> bool:
 
 
 def _resolve_uris(block: RowBlock, resolve: Callable[[str], str | RowError]) -> tuple[list[str], dict[int, RowError]]:
-    uris: list[str] = []
-    errors: dict[int, RowError] = {}
-    for position, uri in enumerate(map(resolve, block.uris)):
-        if isinstance(uri, str):
-            uris.append(uri)
-            continue
-        errors[position] = uri
+    resolved = list(map(resolve, block.uris))
+    errors = {position: uri for position, uri in enumerate(resolved) if isinstance(uri, RowError)}
+    uris = [uri if isinstance(uri, str) else "" for uri in resolved]
+    for position in errors:
         # A refused URI is shown as it stood, unless it is no text of a URI's size.
         written = block.uris[position].strip()
-        uris.append(written if len(written.encode()) <= MAX_URI_BYTES else "")
+        uris[position] = written if len(written.encode()) <= MAX_URI_BYTES else ""
     return uris, errors | block.errors
 
 

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
@@ -117,7 +117,7 @@ def _remote(config: ManifestConfig, uri: str, opener: Opener | None) -> Manifest
 
 
 def _local(config: ManifestConfig, path: str) -> ManifestSource:
-    directory = os.path.isdir(path)  # noqa: PTH112  # a path here is text: it is compared, stored and shown
+    directory = os.path.isdir(path)  # noqa: PTH112  # unlike pathlib's, it never raises
     if not os.path.lexists(path) and glob.has_magic(path):
         directory = True
     elif not os.path.exists(path):  # noqa: PTH110  # as above
@@ -139,12 +139,9 @@ def _local(config: ManifestConfig, path: str) -> ManifestSource:
 def _format(config: ManifestConfig, path: str) -> str:
     if config.format != "auto":
         return config.format
-    stem, ending = os.path.splitext(path.lower())  # noqa: PTH122  # also for URIs
-    if ending == ".gz":
-        stem, ending = os.path.splitext(stem)  # noqa: PTH122  # as above
-        if _FORMATS.get(ending) == "parquet":
-            ending = ".parquet.gz"
-    if ending not in _FORMATS:
+    name = PurePosixPath(path.lower())
+    ending = PurePosixPath(name.stem).suffix if name.suffix == ".gz" else name.suffix
+    if ending not in _FORMATS or (name.suffix == ".gz" and _FORMATS[ending] == "parquet"):
         raise ManifestError(
             f"The format of the manifest {path} cannot be told from its ending.",
             f"Known are {_KNOWN}. Or say it: `--set manifest.format=csv`.",

@@ -43,12 +43,15 @@ class UriResolver:
         uri = uri.strip()
         if not uri:
             return RowError("missing_uri", "The row has no uri.")
-        if _NORMAL_HTTP.fullmatch(uri) or (not self.remote and self._is_plain(uri)):
-            # Nearly every row: nothing to normalise, or only to put the folder in front.
-            resolved: str | RowError = uri if uri[0] == "/" or ":" in uri else f"{self.base}/{uri}"
+        # The first two are nearly every row: nothing to normalise, or only to put the folder in front.
+        resolved: str | RowError
+        if _NORMAL_HTTP.fullmatch(uri):
+            resolved = uri
+        elif not self.remote and self._is_plain(uri):
+            resolved = uri if uri[0] == "/" else f"{self.base}/{uri}"
         else:
             resolved = self._resolve(uri)
-        if isinstance(resolved, str) and len(resolved) > MAX_URI_BYTES // 4:
+        if isinstance(resolved, str) and len(resolved) > MAX_URI_BYTES // 4:  # else short enough in any script
             size = len(resolved.encode("utf-8", "surrogatepass"))
             if size > MAX_URI_BYTES:
                 return RowError("uri_too_long", f"The uri has {size} bytes; at most {MAX_URI_BYTES} are allowed.")

@@ -47,7 +47,7 @@ def binary_views(column: pa.ChunkedArray) -> list[memoryview]:
     views = []
     for chunk in column.chunks:
         _, offsets, data = chunk.buffers()
-        if data is None:  # every value is null
+        if data is None or chunk.null_count == len(chunk):
             views += [memoryview(b"")] * len(chunk)
             continue
         bounds = np.frombuffer(offsets, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1].tolist()

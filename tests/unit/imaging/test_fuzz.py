@@ -13,7 +13,7 @@ from tuku.imaging import decode
 from tuku.protocols import PictureSize
 
 # Pytest undoes the filter that `tuku.imaging` sets.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 ROUNDS = 30
 CODES = {"empty", "not_an_image", "unsupported_format", "too_small", "too_many_pixels", "truncated", "corrupt"}

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from fakes.bad_images import cut, encoded, odd_images, picture, tiff
+from fakes.bad_images import cut, encoded, odd_images, picture
 from tuku.errors import RowError
 from tuku.imaging.sniff import sniff
 from tuku.imaging.structure import check_structure, is_whole
@@ -25,7 +25,7 @@ def test_a_whole_file_is_whole_and_a_cut_one_is_not(name: str) -> None:
     check_structure(content, image_format, LIMIT)
     assert is_whole(content, image_format)
     assert not is_whole(cut(content, 60), image_format)
-    assert not is_whole(memoryview(cut(content, 90)), image_format)
+    assert not is_whole(cut(content, 90), image_format)
 
 
 @pytest.mark.parametrize("lossless", [True, False])
@@ -54,8 +54,3 @@ def test_a_directory_that_begins_behind_the_file_is_no_directory() -> None:
     content = b"II*\0\xff\xff\xff\x7f" + bytes(40)
     assert not is_whole(content, "TIFF")
     check_structure(content, "TIFF", LIMIT)  # left for Pillow to refuse
-
-
-def test_many_tags_that_share_their_bytes_are_no_trap_of_ours() -> None:
-    shared = [(tag, 1, 1 << 31, 8) for tag in range(40_000, 40_100)]
-    assert not is_whole(tiff(*shared), "TIFF")
