@@ -7,7 +7,8 @@ which take turns:
 
 * img2dataset / tuku, seconds of the whole process, start and stop included: download, decode, reduce the short side
   to 256 px, write JPEG of quality 95, in two processes. img2dataset runs in an environment of its own, with its default
-  hash (tuku takes one too) and without its EXIF dump. The time that each needs for a few pictures is printed as well.
+  hash (tuku takes one too) and without its EXIF dump. Printed as well: the time that each needs for a few pictures,
+  and the CPU time of each, which says more than the clock where others use the machine too.
 * bare aiohttp / tuku, seconds of downloading alone, in one process with 32 connections each.
 """
 
@@ -18,6 +19,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -178,24 +180,29 @@ def work(mode: str, url_list: Path, out: Path) -> None:
     print(json.dumps({"seconds": time.perf_counter() - started}))
 
 
-def measure(mode: str, python: Path | str, url_list: Path, count: int) -> float:
-    """Seconds of the whole process, or of the downloading alone."""
+def measure(mode: str, python: Path | str, url_list: Path, count: int) -> tuple[float, float]:
+    """(seconds of the whole process or of the downloading alone, CPU seconds of the process and its children)."""
     out = BENCH / f"out-fetch-{mode}"
     shutil.rmtree(out, ignore_errors=True)
     # img2dataset's albumentations would ask for its newest version on every start.
     environment = {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"}
     command = [python, __file__, "--mode", mode, "--urls", url_list, "--out", out]
-    started = time.perf_counter()
+    cpu_before, started = _cpu_seconds(), time.perf_counter()
     done = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
     )
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, _cpu_seconds() - cpu_before
     if mode in DOWNLOADS:
-        return float(json.loads(done.stdout.strip().splitlines()[-1])["seconds"])
+        return float(json.loads(done.stdout.strip().splitlines()[-1])["seconds"]), cpu
     written = sum(1 for _ in out.rglob("*.jpg"))
     if written != count:
         raise SystemExit(f"{mode} wrote {written} of {count} pictures")
-    return seconds
+    return seconds, cpu
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager
@@ -217,17 +224,19 @@ def compare(folder: Path, count: int, runs: int) -> None:
         lists = {number: BENCH / f"urls-{number}.txt" for number in (FEW, count)}
         for number, path in lists.items():
             path.write_text("".join(f"{url}/{file.name}\n" for file in files[:number]), encoding="utf-8")
-        few = {mode: measure(mode, pythons[mode], lists[FEW], FEW) for mode in WHOLE}
-        times: dict[str, list[float]] = {mode: [] for mode in pythons}
+        few = {mode: measure(mode, pythons[mode], lists[FEW], FEW)[0] for mode in WHOLE}
+        times: dict[str, list[tuple[float, float]]] = {mode: [] for mode in pythons}
         for _ in range(runs):
             for mode, python in pythons.items():
                 times[mode].append(measure(mode, python, lists[count], count))
-                print(f"{mode:11} {times[mode][-1]:6.2f} s", flush=True)
-    median = {mode: statistics.median(values) for mode, values in times.items()}
+                print(f"{mode:11} {times[mode][-1][0]:6.2f} s, CPU {times[mode][-1][1]:6.2f} s", flush=True)
+    median = {mode: statistics.median(seconds for seconds, _ in values) for mode, values in times.items()}
+    cpu = {mode: statistics.median(seconds for _, seconds in values) for mode, values in times.items()}
     for mode in WHOLE:
         rate = (count - FEW) / (median[mode] - few[mode])
         print(f"{mode}: {count / median[mode]:.0f} images/s; {few[mode]:.1f} s for {FEW}, then {rate:.0f} images/s")
     print(f"tuku's speed against img2dataset's: {median['img2dataset'] / median['tuku']:.2f} (goal 1.50)")
+    print(f"  in CPU time: {cpu['img2dataset'] / cpu['tuku']:.2f}")
     print(f"tuku's downloads against bare aiohttp's: {median['bare'] / median['download']:.2f} (goal 0.90)")
 
 

@@ -39,7 +39,8 @@ class Tuku:
         ]  # fmt: skip
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "tuku", *map(str, arguments), *self.settings]
+        name, *options = map(str, arguments)
+        return [sys.executable, "-m", "tuku", name, *self.settings, *options]
 
     def __call__(self, *arguments: object, env: Mapping[str, str] | None = None) -> Ran:
         done = subprocess.run(

@@ -145,6 +145,7 @@ def _damaged() -> dict[str, tuple[bytes, str]]:
     shared = [(tag, 1, 900_000, 20_000) for tag in range(1000, 2500)]
     return {
         "png-with-a-flipped-bit": (flipped, "corrupt"),
+        "png-with-garbage": (plain[:33] + bytes(5000), "corrupt"),
         "png-with-too-few-lines": (png(WIDTH, HEIGHT, pixel_lines[: WIDTH * 9]), "corrupt"),
         "png-text-bomb": (png(WIDTH, HEIGHT, pixel_lines, bomb), "corrupt"),
         "png-profile-bomb": (png(WIDTH, HEIGHT, pixel_lines, profile), "corrupt"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from support import environment
 
@@ -17,7 +19,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.milvus]
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tuku, catalogue, tmp_path):
-    listed = _many_rows(catalogue, tmp_path / "many.csv", copies=60)
+    listed = _many_pictures(catalogue, tmp_path / "many", count=480)
     arguments = ["ingest", str(listed), "--set", "runtime.block_rows=32"]
     process = subprocess.Popen(
         tuku.command(*arguments), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
@@ -95,14 +97,15 @@ def test_a_configuration_error_names_the_key_and_what_is_allowed(tuku):
     assert "max_pixels" in wrong.err
 
 
-def _many_rows(catalogue: Path, target: Path, copies: int) -> Path:
-    header, *rows = catalogue.read_text(encoding="utf-8").splitlines()
-    columns = header.split(",")
-    assert columns[:2] == ["id", "uri"]
-    lines = [header]
-    for copy in range(copies):
-        for row in rows:
-            image_id, uri, rest = row.split(",", 2)
-            lines.append(f"{image_id}-{copy},{catalogue.parent / uri},{rest}")
-    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return target
+def _many_pictures(catalogue: Path, folder: Path, count: int) -> Path:
+    """A folder of small pictures, no two alike: an index full of equal vectors would fail its proof, rightly."""
+    folder.mkdir()
+    chance = random.Random(7)
+    sources = sorted(path for path in catalogue.parent.rglob("*") if path.suffix in {".jpg", ".png"})
+    pictures = [Image.open(path).convert("RGB") for path in sources[:12]]
+    for number in range(count):
+        picture = pictures[number % len(pictures)]
+        left, top = chance.uniform(0, 0.6) * picture.width, chance.uniform(0, 0.6) * picture.height
+        box = (left, top, left + 0.4 * picture.width, top + 0.4 * picture.height)
+        picture.resize((160, 120), box=box).save(folder / f"{number:04d}.jpg")
+    return folder

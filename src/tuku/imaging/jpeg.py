@@ -7,11 +7,13 @@ then fills what is missing with mid-grey and only warns (JWRN_HIT_MARKER), which
 from __future__ import annotations
 
 import io
+import re
 
 from PIL import Image, ImageChops
 
-_START_OF_SCAN = 0xDA
-_BARE_MARKERS = {0x01, 0xFF, *range(0xD0, 0xD9)}  # they have no length: TEM, fill bytes, RSTn, SOI
+# A marker with a length: none of stuffing, TEM, fill bytes, RSTn and SOI (ITU T.81, table B.1).
+_SEGMENT = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")
+_START_OF_SCAN = b"\xff\xda"
 _END_OF_IMAGE = b"\xff\xd9"
 
 # What libjpeg leaves where no data came, by mode.
@@ -48,13 +50,8 @@ def is_padded_jpeg(image: Image.Image, content: bytes, target: tuple[int, int]) 
 
 
 def _first_scan(content: bytes) -> int:
-    at = 2
-    while at + 4 <= len(content):
-        marker = content[at + 1]
-        if content[at] != 0xFF or marker in _BARE_MARKERS:  # noqa: PLR2004 - every marker begins with 0xFF
-            at += 1
-        elif marker == _START_OF_SCAN:
-            return at
-        else:
-            at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return -1
+    segment = _SEGMENT.search(content, 2)
+    while segment and segment[0] != _START_OF_SCAN:
+        length = int.from_bytes(content[segment.end() : segment.end() + 2], "big")
+        segment = _SEGMENT.search(content, segment.end() + length)
+    return segment.start() if segment else -1

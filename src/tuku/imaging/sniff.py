@@ -57,6 +57,7 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 _HEAD_BYTES = 1024
+_SPACE = 0x20  # bytes below it are control characters
 
 
 def sniff(content: bytes) -> str:
@@ -103,6 +104,6 @@ def _not_an_image(head: bytes) -> RowError:
         return RowError("not_an_image", "JSON text: perhaps an error message of the server")
     if text.startswith(b"<"):
         return RowError("not_an_image", "XML text: perhaps an error message of the object store")
-    if b"\0" not in head and all(byte >= 32 or byte in b"\t\r\n\f" for byte in head):  # noqa: PLR2004 - first printable
+    if all(byte >= _SPACE or byte in b"\t\r\n\f" for byte in head):
         return RowError("not_an_image", "plain text")
     return RowError("not_an_image", f"unknown bytes (they begin with {head[:8].hex(' ')})")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tuku.errors import RowError
 from tuku.imaging.jpeg import is_whole_jpeg
@@ -78,21 +78,23 @@ def _check_webp_canvas(content: bytes, max_pixels: int) -> None:
         check_size(width, height, max_pixels)
 
 
-def _png_chunks(content: bytes) -> list[tuple[int, int]]:
+def _png_chunks(content: bytes) -> Iterator[tuple[int, int]]:
     """Start and end of each chunk, up to and with IEND; without IEND the last one ends after the file."""
-    chunks = []
     start = _PNG_SIGNATURE_BYTES
     while True:
         length = int.from_bytes(content[start : start + 4], "big")
         end = start + _PNG_CHUNK_EXTRA_BYTES + length
-        chunks.append((start, end))
-        if end > len(content) or content[start + 4 : start + 8] == b"IEND":
-            return chunks
+        kind = content[start + 4 : start + 8]
+        if end <= len(content) and not kind.isalpha():
+            raise RowError("corrupt", "the PNG file has other bytes where a chunk should begin")
+        yield start, end
+        if end > len(content) or kind == b"IEND":
+            return
         start = end
 
 
 def _is_whole_png(content: bytes) -> bool:
-    return _png_chunks(content)[-1][1] <= len(content)
+    return all(end <= len(content) for _, end in _png_chunks(content))
 
 
 def _is_whole_gif(content: bytes) -> bool:

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from tuku.milvus.verify import Check as MilvusCheck
 
 
+_FOR_RECALL = (
+    "The index misses neighbours that exact search finds (many equal pictures can do that)."
+    " Set milvus.index.type to FLAT, raise milvus.index.params or milvus.index.search_params,"
+    " or lower verify.min_recall; then run `tuku load`."
+)
+_FOR_CONTENT = "A fresh collection is not shown to readers. Run `tuku load --strategy rebuild`: the lake holds all."
+
+
 def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tuple[LoadSummary, VerifySummary]:
     """Bring the collection up to the lake's current view and prove it.
 
@@ -95,9 +103,10 @@ def require_passed(verify: VerifySummary) -> None:
         f"{check.name} (expected {check.expected}, got {check.actual})" for check in verify.checks if not check.passed
     ]
     if failed:
+        only_recall = all(check.passed or check.name.startswith("recall") for check in verify.checks)
         raise VerificationError(
             f"The loaded collection failed its proof: {'; '.join(failed)}.",
-            "A fresh collection was not shown to readers. Run `tuku load --strategy rebuild`: the lake holds all.",
+            _FOR_RECALL if only_recall else _FOR_CONTENT,
         )
 
 

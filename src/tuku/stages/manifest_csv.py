@@ -80,23 +80,29 @@ class _Reader:
         self.header = self._read_header()
 
     def _read_header(self) -> list[str]:
+        uri = self._source.uri
         try:
             names = next((row for row in self._rows if any(map(str.strip, row))), None)
         except csv.Error as error:
+            if "\0" in self._lines.current:  # csv accepts NULs from Python 3.11 on
+                raise self._binary_header() from error
             raise ManifestError(
-                f"The manifest {self._source.uri} has a malformed header: {error}.", "Correct its first line."
+                f"The manifest {uri} has a malformed header: {error}.", "Correct its first line."
             ) from error
         except UNREADABLE as error:
             raise read_error(self._source, error, 0) from error
         if names is None:
-            raise ManifestError(f"The manifest {self._source.uri} is empty.", "Its first line must name columns.")
+            raise ManifestError(f"The manifest {uri} is empty.", "Its first line must name columns.")
         if any("\0" in name for name in names):
-            raise ManifestError(
-                f"The manifest {self._source.uri} is not {self._source.encoding} text: NULs in its header.",
-                "Name its encoding, such as `--set manifest.encoding=utf-16`.",
-            )
+            raise self._binary_header()
         # Tables written with an index have a column without a name.
         return [name.strip() or f"column_{position}" for position, name in enumerate(names, start=1)]
+
+    def _binary_header(self) -> ManifestError:
+        return ManifestError(
+            f"The manifest {self._source.uri} is not {self._source.encoding} text: NULs in its header.",
+            "Name its encoding, such as `--set manifest.encoding=utf-16`.",
+        )
 
     def take(self, count: int) -> list[Row]:
         """The next `count` rows; fewer only at the end."""

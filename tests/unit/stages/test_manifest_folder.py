@@ -88,6 +88,18 @@ def test_links_are_followed_but_not_in_circles(folder: Path, tmp_path: Path):
     assert set(names(read(folder), folder)) == set(PICTURES) | added
 
 
+def test_a_deep_folder_needs_no_deep_stack(tmp_path: Path):
+    deep = str(tmp_path)
+    try:
+        for _ in range(1200):
+            deep += "/d"
+            os.mkdir(deep)  # noqa: PTH102  # pathlib itself needs a deep stack for it
+        os.close(os.open(f"{deep}/a.jpg", os.O_CREAT))
+        assert [row["uri"] for row in read(tmp_path)] == [f"{deep}/a.jpg"]
+    finally:
+        subprocess.run(["rm", "-r", f"{tmp_path}/d"], check=True)  # pytest's own clean-up would fail on it
+
+
 def test_a_name_that_is_not_utf8_is_a_dead_letter(tmp_path: Path):
     os.close(os.open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", os.O_CREAT))
     (tmp_path / "ok.jpg").touch()
