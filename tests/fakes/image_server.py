@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gzip
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -178,16 +177,14 @@ _FAULTS = {
 @contextmanager
 def serve(folder: Path) -> Iterator[ImageServer]:
     """A server in a thread, gone at the end of the block."""
-    server, loop = ImageServer(folder), asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="image-server", daemon=True)
-    thread.start()
+    from tuku.fetching.loop import LoopThread
+
+    server, loop = ImageServer(folder), LoopThread("image-server")
     try:
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+        loop.run(server.start())
         yield server
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+        loop.run(server.stop())
         loop.close()
 
 

@@ -6,6 +6,7 @@ import atexit
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from tuku.config import FetchConfig
@@ -120,7 +121,7 @@ class GuardedFetcher:
         async def attempt() -> object:
             file.seek(0)
             file.truncate()
-            return await client.download(Download(uri, file.write, max_bytes, timeout_s))
+            return await client.download(Download(uri, partial(_keep, file), max_bytes, timeout_s))
 
         outcome = loop.run(self._retry_policy().call_async(attempt))
         if isinstance(outcome, RowError):
@@ -154,6 +155,17 @@ class GuardedFetcher:
                 # Not every owner closes (an actor is just dropped), and aiohttp complains of open sessions.
                 atexit.register(self.close)
             return self._running
+
+
+def _keep(file: IO[bytes], block: bytes) -> None:
+    try:
+        file.write(block)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ManifestError(
+            f"The manifest cannot be kept in {tempfile.gettempdir()} while it is read: {reason}.",
+            "Make room there, or set TMPDIR to a folder with more.",
+        ) from error
 
 
 def open_stream(

@@ -89,3 +89,17 @@ def test_a_manifest_that_cannot_be_downloaded(server, uri, options, said):
 def test_a_manifest_on_a_private_network_is_blocked(server):
     with pytest.raises(ManifestError, match="blocked_address"):
         open_stream(FetchConfig())(f"{server.url}/a.csv")
+
+
+def test_a_full_disk_is_no_fault_of_the_network(server, monkeypatch):
+    class FullFile(io.BytesIO):
+        def write(self, block):
+            raise OSError(28, "No space left on device")
+
+    file = FullFile()
+    monkeypatch.setattr("tuku.fetching.fetcher.tempfile.TemporaryFile", lambda: file)
+    with pytest.raises(ManifestError, match="No space left on device") as caught:
+        open_stream(FetchConfig(allow_private_networks=True))(f"{server.url}/a.jpg")
+    assert "TMPDIR" in caught.value.remedy
+    assert server.hits == {"/a.jpg": 1}
+    assert file.closed
