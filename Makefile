@@ -13,7 +13,7 @@ help: ## show this help
 demo: .venv/demo.stamp ## ingest a catalogue of photographs, search it, show the pictures
 	@$(BIN)/python -m tuku.demo demo/catalogue
 	@$(BIN)/tuku ingest demo/catalogue/catalogue.csv --config conf/local.yaml
-	@$(BIN)/tuku search "a cat" --config conf/local.yaml --limit 9 --grid demo/search.png
+	@$(BIN)/tuku search "a motorcycle" --config conf/local.yaml --limit 6 --grid demo/search.png
 	@echo "Ask for something else: $(BIN)/tuku search \"a cup of coffee\" --grid demo/search.png"
 
 setup: .venv/dev.stamp ## build the environment for working on tuku
