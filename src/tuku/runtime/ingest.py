@@ -88,6 +88,7 @@ def ingest(config: Config, progress: Progress) -> Report:
     Raises:
         ConfigError: nothing was begun: a wrong configuration, an unreadable manifest, an unwritable lake.
     """
+    _refuse_unavailable(config)
     models = describe_models(config)
     manifest_uri = _manifest_uri(config)
     lake = Lake.at(config.lake.uri)
@@ -154,15 +155,24 @@ def _stamp(lake: Lake, run: Run, models: Models) -> None:
         lake.write_stamp(Stamp(embedder.name, embedder.dim or 0, models.embedding_fingerprint, run.run_id))
 
 
+def _refuse_unavailable(config: Config) -> None:
+    """A limit that would be ignored is worse than none."""
+    asked = {
+        "manifest.mode = snapshot": config.manifest.mode == "snapshot",
+        "limits.max_cost": config.limits.max_cost is not None,
+        "limits.max_calls": config.limits.max_calls is not None,
+        "limits.max_minutes": config.limits.max_minutes is not None,
+        "load.staging_uri": config.load.staging_uri is not None,
+    }
+    for key, is_set in asked.items():
+        if is_set:
+            raise ConfigError(f"{key} has no effect in this version of tuku.", "Leave it at its default.")
+
+
 def _manifest_uri(config: Config) -> str:
     uri = config.manifest.uri
     if not uri:
         raise ConfigError("No manifest was named.", "Give it as the argument, or set manifest.uri.")
-    if config.manifest.mode == "snapshot":
-        raise ConfigError(
-            "manifest.mode = snapshot is not available yet: nothing would be deleted.",
-            "Use manifest.mode = append.",
-        )
     return uri if "://" in uri else str(Path(uri).expanduser().absolute())
 
 
