@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from tuku import __version__
-from tuku.errors import RowError, TukuError
+from tuku.errors import RowError, TukuError, VerificationError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from tuku.config import Config
     from tuku.progress import Progress
-    from tuku.report import Report
+    from tuku.report import Report, VerifySummary
 
 _DEFAULT_PROFILE = Path("conf/local.yaml")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -53,7 +55,11 @@ def ingest(
 
     config = _load(profile, [*overrides, *_manifest_overrides(manifest, limit)])
     report = run_ingest(config, _progress(as_json=as_json))
-    return _show_report(report, as_json=as_json)
+    _show_report(report, as_json=as_json)
+    if report.message and not sys.stdout.isatty():
+        # Where a person or a cron mail looks for what went wrong.
+        _complain(report.message, "", report.exit_code)
+    return report.exit_code
 
 
 @cli.command()
@@ -69,8 +75,7 @@ def load(strategy: str | None, profile: Path | None, overrides: Sequence[str], a
         loaded, proof = run_load(config, progress)
     finally:
         progress.close()
-    _show_load({"load": loaded, "verify": proof}, as_json=as_json)
-    return 0 if proof.passed else 4
+    return _show_proof(proof, {"load": loaded, "verify": proof}, as_json=as_json)
 
 
 @cli.command()
@@ -80,8 +85,7 @@ def verify(profile: Path | None, overrides: Sequence[str], as_json: bool) -> int
     from tuku.runtime.loading import verify as run_verify
 
     proof = run_verify(_load(profile, overrides))
-    _show_load({"verify": proof}, as_json=as_json)
-    return 0 if proof.passed else 4
+    return _show_proof(proof, {"verify": proof}, as_json=as_json)
 
 
 @cli.command()
@@ -135,8 +139,13 @@ def report(run_id: str | None, profile: Path | None, overrides: Sequence[str], a
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the contract's exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(given) or 0)
+
+
+def _run(given: list[str]) -> int:
     try:
-        code = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        code: int = cli.main(args=given, prog_name="tuku", standalone_mode=False)
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
     except click.Abort:
@@ -146,12 +155,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = 2
     except TukuError as error:
         code = _complain(error.message, error.remedy, error.exit_code)
+        if "--json" in given and not isinstance(error, VerificationError):  # whose proof has been printed
+            _print_json({"status": "failed", "exit_code": code, "message": str(error)})
     except RowError as error:
         code = _complain(f"The query's picture cannot be used: {error}.", "", 2)
     except KeyboardInterrupt:
         code = _complain("Stopped by SIGINT.", "", 130)
+    except Exception as error:  # the last resort: one line for the user, everything for whoever asks
+        if os.environ.get("TUKU_DEBUG"):
+            raise
+        first = (str(error).strip().splitlines() or [""])[0]
+        code = _complain(f"Unexpected {type(error).__name__}: {first}", "TUKU_DEBUG=1 shows where.", 1)
     sys.stdout.flush()
-    sys.exit(code or 0)
+    return code
 
 
 def _load(profile: Path | None, overrides: Sequence[str]) -> Config:
@@ -175,27 +191,27 @@ def _manifest_overrides(manifest: str | None, limit: int | None) -> list[str]:
     return [*overrides, f"manifest.limit={limit}"] if limit else overrides
 
 
-def _show_report(report: Report, *, as_json: bool) -> int:
-    from tuku.terminal import make_console
-
+def _show_report(report: Report, *, as_json: bool) -> None:
     if as_json:
         _print_json(report.to_dict())
-        if report.message:
-            _complain(report.message, "", report.exit_code)
-    else:
-        # A run that went wrong says so where a person or a cron mail looks for it.
-        make_console(sys.stderr if report.exit_code else sys.stdout).print(report.summary())
-    return report.exit_code
+        return
+    from tuku.terminal import make_console
+
+    make_console(sys.stdout).print(report.summary())
 
 
-def _show_load(parts: dict[str, Any], *, as_json: bool) -> None:
+def _show_proof(proof: VerifySummary, parts: dict[str, BaseModel], *, as_json: bool) -> int:
+    from tuku.runtime.loading import require_passed
+    from tuku.terminal import printable
+
     if as_json:
         _print_json({name: part.model_dump(mode="json") for name, part in parts.items()})
-        return
-    for check in parts["verify"].checks:
-        click.echo(
-            f"{'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.actual} (expected {check.expected})"
-        )
+    else:
+        for check in proof.checks:
+            outcome = "ok    " if check.passed else "FAILED"
+            click.echo(printable(f"{outcome}  {check.name}: {check.actual} (expected {check.expected})"))
+    require_passed(proof)
+    return 0
 
 
 def _print_json(value: dict[str, Any]) -> None:

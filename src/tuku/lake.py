@@ -10,10 +10,13 @@ Run ids sort by time. The current view of the lake is, for every image_id, its r
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -26,7 +29,9 @@ from tuku.schemas import DEAD_LETTERS, IMAGES
 from tuku.storage import Storage
 
 _MARKER = "_COMMITTED"
+_REJECTED = "_REJECTED"
 _MODELS = "models.json"
+_LOCK = ".lock"
 _TIME = "%Y%m%dT%H%M%S%fZ"
 _RUN_ID = re.compile(r"(\d{8}T\d{12}Z)-[0-9a-f]{4}$")
 
@@ -51,6 +56,15 @@ class Run:
     def commit(self) -> None:
         """Make the run visible. Everything else of it must be on disk before."""
         self.write_json(_MARKER, {"committed_at": _now().isoformat()})
+
+    def reject(self, reason: str) -> None:
+        """Mark the run as wrong: no later run builds on its parts."""
+        self.write_json(_REJECTED, {"reason": reason})
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the run's parts must not be used."""
+        return self.storage.exists(f"{self.folder}/{_REJECTED}")
 
     def parts(self) -> list[str]:
         """Names of the part files that are whole."""
@@ -114,15 +128,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Stamp:
-    """Which model fills the vectors (length `dim`), which of them there are, and since which run.
-
-    Rows with another embedding fingerprint stand in runs older than `since_run` only.
-    """
+    """Which model fills the vectors (length `dim`); rows with another embedding fingerprint are of another space."""
 
     embed_model: str
     dim: int
     embedding_fingerprint: str
-    since_run: str
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,28 @@ class Lake:
     def at(cls, uri: str) -> Lake:
         """The lake at a path or URI; nothing is read or written yet."""
         return cls(Storage.at(uri))
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """One run at a time on this machine; the lock is gone with its process, however that ends.
+
+        Raises:
+            StorageError: another process works on the lake.
+        """
+        self.storage.prepare()
+        with self.storage.path(_LOCK).open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise StorageError(
+                    f"Another run works on the lake {self.storage.root} ({file.read().strip() or 'unknown'}).",
+                    "Wait until it has ended, then run the same command again.",
+                ) from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} since {_now():%Y-%m-%d %H:%M:%S} UTC")
+            file.flush()
+            yield
 
     def runs(self) -> list[Run]:
         """All runs, oldest first, unfinished ones included."""
@@ -171,7 +203,7 @@ class Lake:
         """
         self.storage.prepare()
         runs = self.runs()
-        interrupted = [run for run in runs if not run.committed and run.parts()]
+        interrupted = [run for run in runs if not (run.committed or run.rejected) and run.parts()]
         for run in interrupted:
             run.commit()
         newest = runs[-1].run_id if runs else ""
@@ -187,12 +219,7 @@ class Lake:
             return None
         try:
             values = json.loads(self.storage.read(_MODELS))
-            return Stamp(
-                str(values["embed_model"]),
-                int(values["dim"]),
-                str(values["embedding_fingerprint"]),
-                str(values["since_run"]),
-            )
+            return Stamp(str(values["embed_model"]), int(values["dim"]), str(values["embedding_fingerprint"]))
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 f"{self.storage.path(_MODELS)} is not the vector space stamp that tuku writes.",

@@ -38,8 +38,8 @@ class LakeView:
     def of_one_space(cls, lake: Lake) -> LakeView:
         """All committed runs, but only vectors of the model that the lake is stamped with."""
         runs, stamp = tuple(lake.committed_runs()), lake.stamp()
-        mixed = stamp is not None and bool(runs) and runs[0].run_id < stamp.since_run
-        return cls(lake, runs, stamp.embedding_fingerprint if stamp is not None and mixed else None)
+        # A lake of a single run has a single model.
+        return cls(lake, runs, stamp.embedding_fingerprint if stamp is not None and len(runs) > 1 else None)
 
     def run_ids(self) -> set[str]:
         """The runs this view is made of."""

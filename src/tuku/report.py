@@ -97,7 +97,11 @@ class StageTime(Part):
 
 
 class LoadSummary(Part):
-    """What was written to Milvus."""
+    """What was written to Milvus.
+
+    Attributes:
+        readers_cut_off_s: how long nobody could search, where the collection was rebuilt or indexed in place.
+    """
 
     strategy: Text
     reason: Text = ""
@@ -107,6 +111,7 @@ class LoadSummary(Part):
     deleted: Count = 0
     files: Count = 0
     seconds: Seconds = 0.0
+    readers_cut_off_s: Seconds = 0.0
 
 
 class Check(Part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from datetime import datetime, timezone
 from pathlib import Path
@@ -175,13 +176,13 @@ def test_texts_come_back_as_they_were(lake: Lake) -> None:
 
 def test_the_stamp_comes_back_as_it_was(lake: Lake) -> None:
     assert lake.stamp() is None
-    lake.write_stamp(Stamp("fake/model@1", 8, "f-1", "r-1"))
-    assert lake.stamp() == Stamp("fake/model@1", 8, "f-1", "r-1")
+    lake.write_stamp(Stamp("fake/model@1", 8, "f-1"))
+    assert lake.stamp() == Stamp("fake/model@1", 8, "f-1")
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"embed_model": "m", "dim": "many", "embedding_fingerprint": "f", "since_run": "r"}', "\xff"],
+    ["", "[]", "{}", '{"embed_model": "m", "dim": "many", "embedding_fingerprint": "f"}', "\xff"],
 )
 def test_a_stamp_that_tuku_did_not_write_is_refused(lake: Lake, text: str) -> None:
     lake.storage.write("models.json", text.encode("latin-1"))
@@ -207,3 +208,20 @@ def test_columns_can_be_chosen(lake: Lake) -> None:
     run.write_block("block", image_rows({}, {}), NO_DEAD_LETTERS)
     [table] = read_rows(lake.storage, run.parts()[0], ["image_id", "keywords"])
     assert table.to_pydict() == {"image_id": ["id-0", "id-1"], "keywords": [["picture"], ["picture"]]}
+
+
+def test_a_lake_belongs_to_one_run_at_a_time(lake: Lake) -> None:
+    with lake.exclusive():
+        other = Lake.at(str(lake.storage.root))
+        with pytest.raises(StorageError, match=f"process {os.getpid()} since"), other.exclusive():
+            pass
+    with lake.exclusive():
+        pass
+
+
+def test_a_rejected_run_is_never_built_upon(lake: Lake) -> None:
+    run, _ = lake.begin()
+    run.write_block("b", image_rows([{"image_id": "a"}]), NO_DEAD_LETTERS)
+    run.reject("2 planned, 1 on disk")
+    assert lake.begin()[1] == []
+    assert not run.committed

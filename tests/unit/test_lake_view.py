@@ -122,7 +122,7 @@ def test_changed_since_does_not_read_runs_that_are_known_already(lake: Lake) -> 
 
 def test_a_view_of_one_space_leaves_out_the_rows_of_another_model(lake: Lake) -> None:
     add_run(lake, "abc", model="old")
-    lake.write_stamp(Stamp("n", 2, "new", "run-1"))
+    lake.write_stamp(Stamp("n", 2, "new"))
     add_run(lake, "bc", model="new")
     assert captions(LakeView.of_one_space(lake)) == ["b1", "c1"]
     assert LakeView.of_one_space(lake).rows() == 2
@@ -132,13 +132,13 @@ def test_a_view_of_one_space_leaves_out_the_rows_of_another_model(lake: Lake) ->
 def test_a_row_of_the_other_model_that_is_newer_hides_the_older_one(lake: Lake) -> None:
     add_run(lake, "ab", model="old")
     add_run(lake, "b", model="new")
-    lake.write_stamp(Stamp("o", 2, "old", "run-2"))
+    lake.write_stamp(Stamp("o", 2, "old"))
     add_run(lake, "c", model="old")
     assert captions(LakeView.of_one_space(lake)) == ["a0", "c2"]
 
 
 def test_a_lake_of_one_model_needs_no_filter(lake: Lake) -> None:
-    lake.write_stamp(Stamp("m", 2, "m", "run-0"))
+    lake.write_stamp(Stamp("m", 2, "m"))
     add_run(lake, "ab", model="m")
     view = LakeView.of_one_space(lake)
     assert view.embedding_fingerprint is None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 
-from tuku.errors import MilvusError
+from tuku.errors import MilvusError, RowError
+from tuku.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,21 +20,8 @@ ALIAS_NOT_FOUND = 1600
 # Milvus' own codes (pkg/util/merr): service unavailable, too many requests, rate limited.
 TRANSIENT_MILVUS_CODES = frozenset({2, 4, 8})
 TRANSIENT_GRPC_CODES = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"})
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often one request is sent, and how long is waited in between.
-
-    Attributes:
-        attempts: the first one included.
-        initial_wait_s: before the second attempt; doubled each time, with jitter.
-        max_wait_s: never longer than this.
-    """
-
-    attempts: int = 5
-    initial_wait_s: float = 0.2
-    max_wait_s: float = 5.0
+# A server that is busy compacting or moving a shard is back within seconds.
+PATIENCE = RetryPolicy(attempts=5, first_wait_s=0.4, max_wait_s=5.0)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -56,18 +43,26 @@ def retried(request: Callable[[int], T], policy: RetryPolicy) -> T:
 
     Args:
         request: is given the number of the attempt, 1 for the first.
-        policy: see `RetryPolicy`.
+        policy: how often, and after which waits.
     """
-    attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(is_transient),
-        stop=tenacity.stop_after_attempt(policy.attempts),
-        wait=tenacity.wait_exponential_jitter(initial=policy.initial_wait_s, max=policy.max_wait_s),
-        reraise=True,
-    )
-    for attempt in attempts:
-        with attempt:
-            return request(attempt.retry_state.attempt_number)
-    raise AssertionError("tenacity returns or raises")  # pragma: no cover
+    import grpc
+    from pymilvus.exceptions import MilvusException
+
+    failures: list[Exception] = []
+
+    def attempt() -> T | RowError:
+        try:
+            return request(len(failures) + 1)
+        except (MilvusException, grpc.RpcError) as error:
+            if not is_transient(error):
+                raise
+            failures.append(error)
+            return RowError("milvus", str(error), retryable=True)  # what the policy tries again
+
+    outcome = policy.call(attempt)
+    if isinstance(outcome, RowError):
+        raise failures[-1]
+    return outcome
 
 
 def wait_until(ready: Callable[[], str], timeout_s: float, poll_s: float = 0.2) -> None:

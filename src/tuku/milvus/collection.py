@@ -135,20 +135,5 @@ def check_schema(client: MilvusClient, name: str, config: MilvusConfig, dim: int
         )
 
 
-def ensure_collection(client: MilvusClient, name: str, config: MilvusConfig, dim: int, embed_model: str) -> bool:
-    """Creates the collection, or checks that the one there is fits. Returns whether it was created.
-
-    Raises:
-        VectorSpaceError: it holds vectors of another model.
-        ConfigError: it has other fields, or is not tuku's.
-    """
-    if not exists(client, name):
-        create(client, name, config, dim, embed_model)
-        return True
-    require_vector_space(client, name, embed_model)
-    check_schema(client, name, config, dim)
-    return False
-
-
 def _dim(field: dict[str, Any]) -> int:
     return int(field.get("params", {}).get("dim", 0))

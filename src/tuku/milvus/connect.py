@@ -26,19 +26,28 @@ _users: Counter[str] = Counter()
 _users_lock = threading.Lock()
 
 
+class MissingFileError(ConfigError):
+    """There is no local Milvus file yet."""
+
+
 def is_local(uri: str) -> bool:
     """Whether the URI is a path, served by Milvus Lite in this process."""
     return "://" not in uri and not uri.startswith("unix:")
 
 
-def connect(config: MilvusConfig) -> MilvusClient:
+def connect(config: MilvusConfig, *, create: bool = True) -> MilvusClient:
     """A client, to be given back with `disconnect` (see `connected`).
 
+    Args:
+        config: where Milvus is.
+        create: makes a local file that is missing, and its folder.
+
     Raises:
+        MissingFileError: with `create` false, there is no such local file.
         ConfigError: the path does not end in .db, or the package milvus-lite is missing.
         MilvusError: another process has the file open, or no server answers within 5 s.
     """
-    return _open_local(config) if is_local(config.uri) else _open_server(config)
+    return _open_local(config, create=create) if is_local(config.uri) else _open_server(config)
 
 
 def disconnect(client: MilvusClient, config: MilvusConfig) -> None:
@@ -57,20 +66,26 @@ def disconnect(client: MilvusClient, config: MilvusConfig) -> None:
 
 
 @contextmanager
-def connected(config: MilvusConfig) -> Iterator[MilvusClient]:
-    """A client for the length of a `with` block."""
-    client = connect(config)
+def connected(config: MilvusConfig, *, create: bool = True) -> Iterator[MilvusClient]:
+    """A client for the length of a `with` block; see `connect`."""
+    client = connect(config, create=create)
     try:
         yield client
     finally:
         disconnect(client, config)
 
 
+def without_credentials(uri: str) -> str:
+    """The URI as it may be shown: without a user and a password."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri
+
+
 def _local_path(uri: str) -> str:
     return str(Path(uri).expanduser().resolve())
 
 
-def _open_local(config: MilvusConfig) -> MilvusClient:
+def _open_local(config: MilvusConfig, *, create: bool) -> MilvusClient:
     path = _local_path(config.uri)
     if not path.endswith(".db"):
         raise ConfigError(
@@ -82,14 +97,21 @@ def _open_local(config: MilvusConfig) -> MilvusClient:
             f"milvus.uri {config.uri!r} is a local file, and that needs the package milvus-lite.",
             'Install it with: pip install "tuku[local]"',
         )
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"The folder of milvus.uri {config.uri!r} cannot be created: {error}.") from error
+    if create:
+        _make_folder(path, config.uri)
+    elif not Path(path).exists():
+        raise MissingFileError(f"There is no Milvus file {path}.", "Run `tuku ingest`, or check milvus.uri.")
     with _users_lock:
         client = _start_lite(path, config)
         _users[path] += 1
     return client
+
+
+def _make_folder(path: str, uri: str) -> None:
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"The folder of milvus.uri {uri!r} cannot be created: {error}.") from error
 
 
 class _KeptErrors(logging.Handler):
@@ -149,10 +171,5 @@ def _client(config: MilvusConfig, uri: str) -> MilvusClient:
         return MilvusClient(uri, token=token, db_name=config.db, timeout=CONNECT_TIMEOUT_S, dedicated=True)
     except (MilvusException, grpc.RpcError) as error:
         reason = error.message if isinstance(error, MilvusException) else error.details()
-        message = f"Cannot connect to Milvus at {_without_credentials(uri)}: {reason}."
+        message = f"Cannot connect to Milvus at {without_credentials(uri)}: {reason}."
         raise MilvusError(message.replace(token, "***") if token else message) from None
-
-
-def _without_credentials(uri: str) -> str:
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri

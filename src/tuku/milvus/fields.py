@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from pymilvus import CollectionSchema
 
     from tuku.config import MilvusConfig
-
-VectorKind = Literal["image", "text"]
 
 ID = "id"
 KEYWORDS = "keywords"

@@ -71,7 +71,7 @@ def index_fits(client: MilvusClient, name: str, config: MilvusConfig) -> bool:
     return all(_has_index(client, name, field, config.index) for field in vector_fields(config))
 
 
-def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: int) -> None:
+def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: int) -> bool:
     """Gives every vector field its index; an equal one stays, another one is dropped first.
 
     Args:
@@ -79,12 +79,16 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
         name: the collection. It is released while an index of it is exchanged.
         config: type, metric and parameters of the index.
         rows: in the collection; an IVF index gets no more clusters than that.
+
+    Returns:
+        Whether an index was exchanged: nobody can search the collection until it is loaded again.
     """
     if index_fits(client, name, config):
-        return
+        return False
     params = build_params(config.index, rows)
     with milvus_errors(f"building the indexes of collection {name}"):
-        if client.list_indexes(name):
+        exchanged = bool(client.list_indexes(name))
+        if exchanged:
             client.release_collection(name)
         for field in vector_fields(config):
             for old in client.list_indexes(name, field_name=field):
@@ -100,6 +104,7 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
             # sync waits for `state`, which proves nothing, and asks Lite for an RPC that it does not have.
             client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
     note(client, name, {INDEX: _asked_for(config.index)})
+    return exchanged
 
 
 def index_states(client: MilvusClient, name: str, config: MilvusConfig) -> list[IndexState]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from tuku.milvus import alias, collection, index, load
-from tuku.milvus.connect import connected, is_local
+from tuku.milvus.connect import MissingFileError, connected, is_local
 from tuku.milvus.ledger import LoadedRuns
-from tuku.milvus.verify import COUNT, Check, LakeReader, verify
+from tuku.milvus.verify import COUNT, LakeReader, verify
+from tuku.report import Check
 from tuku.schemas import IMAGES
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class LoadReport:
         files: files imported in bulk.
         seconds: the whole load, proof included.
         checks: the proof. If any failed, the alias stands where it stood.
+        readers_cut_off_s: how long nobody could search: while a collection was filled anew, or its index
+            exchanged, in place. 0 where readers went on with the old collection.
     """
 
     strategy: Literal["upsert", "rebuild"]
@@ -63,11 +67,7 @@ class LoadReport:
     files: int
     seconds: float
     checks: list[Check]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check did."""
-        return all(check.passed for check in self.checks)
+    readers_cut_off_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def load_and_verify(
     started = time.perf_counter()
     with connected(config.milvus) as client:
         job = _Job(client, config, lake, run_id, embed_model, dim, progress)
-        live = _live(job)
+        live = _live(client, config)
         strategy, reason = _choose(job, live)
         if strategy == "rebuild" or live is None:
             report = _rebuild(job, reason)
@@ -122,30 +122,60 @@ def load_and_verify(
             report = _upsert(job, live, reason)
             if config.load.strategy == "auto" and _count_differs(report.checks):
                 logger.warning("%s does not hold the lake's rows after the upsert: filling a fresh one", live)
+                earlier_s = report.readers_cut_off_s
                 report = _rebuild(job, f"the row count was wrong after an upsert into {live}")
+                report = replace(report, readers_cut_off_s=earlier_s + report.readers_cut_off_s)
     return replace(report, seconds=time.perf_counter() - started)
 
 
-def _live(job: _Job) -> str | None:
+def check_target(config: Config, *, embed_model: str, dim: int) -> None:
+    """Finds out before any work is done whether a load could go into what is there; writes nothing.
+
+    Args:
+        config: `milvus` and `load` are used.
+        embed_model: ``provider/model@revision`` of the vectors to come.
+        dim: their length.
+
+    Raises:
+        VectorSpaceError, ConfigError: what `load_and_verify` would raise. No file or no collection is fine.
+        MilvusError: Milvus cannot be reached.
+    """
+    try:
+        with connected(config.milvus, create=False) as client:
+            live = _live(client, config)
+            if live is not None:
+                _require_fit(client, config, live, embed_model, dim)
+    except MissingFileError:
+        return  # the load will make it
+
+
+def _live(client: MilvusClient, config: Config) -> str | None:
     """The collection that readers see; None if there is none yet."""
-    if job.config.load.alias:
-        alias.require_alias_free(job.client, job.target)
-        return alias.resolve(job.client, job.target)
-    alias.require_collection_free(job.client, job.target)
-    return job.target if collection.exists(job.client, job.target) else None
+    target = config.milvus.collection
+    if config.load.alias:
+        alias.require_alias_free(client, target)
+        return alias.resolve(client, target)
+    alias.require_collection_free(client, target)
+    return target if collection.exists(client, target) else None
+
+
+def _require_fit(client: MilvusClient, config: Config, live: str, embed_model: str, dim: int) -> None:
+    """Refuses a collection that can neither be filled further nor, with `load.strategy: rebuild`, replaced."""
+    if config.load.strategy != "rebuild":
+        collection.require_vector_space(client, live, embed_model)
+        collection.check_schema(client, live, config.milvus, dim)
+    elif not config.load.alias and collection.vector_space(client, live) is None:
+        # Rebuilding in place drops the collection: never one that tuku has not made.
+        collection.require_vector_space(client, live, embed_model)
 
 
 def _choose(job: _Job, live: str | None) -> tuple[Literal["upsert", "rebuild"], str]:
     config = job.config
     if live is None:
         return "rebuild", f"there is no collection {job.target} yet"
+    _require_fit(job.client, config, live, job.embed_model, job.dim)
     if config.load.strategy == "rebuild":
-        if not config.load.alias and collection.vector_space(job.client, live) is None:
-            # Rebuilding in place drops the collection: never one that tuku has not made.
-            collection.require_vector_space(job.client, live, job.embed_model)
         return "rebuild", "load.strategy is rebuild"
-    collection.require_vector_space(job.client, live, job.embed_model)
-    collection.check_schema(job.client, live, config.milvus, job.dim)
     if config.load.strategy == "upsert":
         return "upsert", "load.strategy is upsert"
     loaded = LoadedRuns.read(collection.properties(job.client, live))
@@ -160,18 +190,21 @@ def _choose(job: _Job, live: str | None) -> tuple[Literal["upsert", "rebuild"], 
 def _rebuild(job: _Job, reason: str) -> LoadReport:
     client, config = job.client, job.config
     runs = job.lake.run_ids()
+    in_place = not config.load.alias and collection.exists(client, job.target)
+    started = time.perf_counter()
     name = _fresh_collection(job)
     # Lite's insert replaces; a server's would double a request that pymilvus itself sends again.
     inserted = _send(job, name, job.lake.batches(IMAGES.names), fresh=is_local(config.milvus.uri))
     index.build_indexes(client, name, config.milvus, inserted)
     _settle(job, name, inserted)
+    cut_off_s = time.perf_counter() - started if in_place else 0.0
     checks = _verify(job, name)
     if all(check.passed for check in checks):
         collection.note(client, name, LoadedRuns().adding(runs).note())
         if config.load.alias:
             alias.promote(client, job.target, name)
             alias.drop_old(client, job.target, config.load.keep)
-    return _report(job, "rebuild", reason, name, inserted=inserted, checks=checks)
+    return _report(job, "rebuild", reason, name, inserted=inserted, checks=checks, cut_off_s=cut_off_s)
 
 
 def _fresh_collection(job: _Job) -> str:
@@ -192,19 +225,21 @@ def _upsert(job: _Job, name: str, reason: str) -> LoadReport:
     client, config = job.client, job.config
     noted = LoadedRuns.read(collection.properties(client, name)) or LoadedRuns()
     runs = job.lake.run_ids()
-    index.build_indexes(client, name, config.milvus, job.lake.rows())
+    started = time.perf_counter()
+    exchanged = index.build_indexes(client, name, config.milvus, job.lake.rows())
     inserted = _send(job, name, job.lake.changed_since({run_id for run_id in runs if run_id in noted}))
     index.load(client, name, config.milvus.timeout_s)
+    cut_off_s = time.perf_counter() - started if exchanged else 0.0
     _settle(job, name, collection.count(client, name))
     checks = _verify(job, name)
     if all(check.passed for check in checks):
         collection.note(client, name, noted.adding(runs).note())
-    return _report(job, "upsert", reason, name, inserted=inserted, checks=checks)
+    return _report(job, "upsert", reason, name, inserted=inserted, checks=checks, cut_off_s=cut_off_s)
 
 
 def _send(job: _Job, name: str, batches: Iterator[pa.Table], *, fresh: bool = False) -> int:
     total = job.lake.rows()
-    loaded = load.upsert(
+    inserted = load.upsert(
         job.client,
         name,
         batches,
@@ -213,7 +248,7 @@ def _send(job: _Job, name: str, batches: Iterator[pa.Table], *, fresh: bool = Fa
         sent=lambda rows: job.progress("insert", rows, max(rows, total)),
     )
     load.flush(job.client, name, job.config.milvus.timeout_s)
-    return loaded.inserted
+    return inserted
 
 
 def _settle(job: _Job, name: str, rows: int) -> None:
@@ -236,6 +271,7 @@ def _verify(job: _Job, name: str) -> list[Check]:
         job.config.verify,
         embed_model=job.embed_model,
         dim=job.dim,
+        seed=zlib.crc32(job.run_id.encode()),  # each load proves other rows; the same load the same ones
     )
     job.progress("verify", rows, rows)
     return checks
@@ -253,6 +289,7 @@ def _report(
     *,
     inserted: int,
     checks: list[Check],
+    cut_off_s: float,
 ) -> LoadReport:
     return LoadReport(
         strategy=strategy,
@@ -264,4 +301,5 @@ def _report(
         files=0,
         seconds=0.0,
         checks=checks,
+        readers_cut_off_s=cut_off_s,
     )

@@ -1,18 +1,13 @@
-"""Filling a collection: batches sent by upsert or insert, deletes, flush."""
+"""Filling a collection: batches sent by upsert or insert, flush."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tuku.milvus.calls import RetryPolicy, milvus_errors, retried
+from tuku.milvus.calls import PATIENCE, milvus_errors, retried
 from tuku.milvus.fields import ID
-from tuku.milvus.filters import ids_in
 from tuku.milvus.rows import milvus_rows
 
 if TYPE_CHECKING:
@@ -20,18 +15,11 @@ if TYPE_CHECKING:
 
     from pymilvus import MilvusClient
 
+    from tuku.retry import RetryPolicy
+
 # A server refuses messages above 64 MB; rows differ in size, so a request aims well below.
 REQUEST_BYTES = 16 * 1024 * 1024
 REQUEST_TIMEOUT_S = 60.0
-DELETE_IDS = 1_000
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What was sent: rows (after dropping duplicates within a batch) and the seconds it took."""
-
-    inserted: int
-    seconds: float
 
 
 def upsert(
@@ -43,7 +31,7 @@ def upsert(
     fresh: bool = False,
     policy: RetryPolicy | None = None,
     sent: Callable[[int], None] | None = None,
-) -> Loaded:
+) -> int:
     """Streams lake rows into a collection; of rows with one id in a batch the last wins.
 
     Args:
@@ -56,33 +44,23 @@ def upsert(
         policy: how a request that failed for the moment is sent again.
         sent: told the number of rows so far, after each request.
 
+    Returns:
+        How many rows were sent, doubles within a batch not counted.
+
     Raises:
         VectorSpaceError: vectors of another length.
         ConfigError: an id that the key field cannot hold, or a missing vector.
         MilvusError: Milvus refused, or failed for longer than the policy lasts.
     """
-    started, inserted = time.perf_counter(), 0
+    inserted = 0
     vectors, dim = _vectors(client, name)
     for table in regrouped(batches, batch_rows):
         rows = list({row[ID]: row for row in milvus_rows(table, vectors, dim)}.values())
-        _send(client, name, rows, fresh=fresh, policy=policy or RetryPolicy())
+        _send(client, name, rows, fresh=fresh, policy=policy or PATIENCE)
         inserted += len(rows)
         if sent:
             sent(inserted)
-    return Loaded(inserted, time.perf_counter() - started)
-
-
-def delete(client: MilvusClient, name: str, ids: Iterable[str], policy: RetryPolicy | None = None) -> int:
-    """Deletes rows by id, whether they are there or not. Returns how many ids were sent."""
-    remaining, deleted = iter(dict.fromkeys(ids)), 0
-    while chunk := list(islice(remaining, DELETE_IDS)):
-        # pymilvus' own `ids=` puts keys between quotes without escaping them.
-        expression = ids_in(chunk)
-        request = partial(_delete, client, name, expression)
-        with milvus_errors(f"deleting from collection {name}"):
-            retried(request, policy or RetryPolicy())
-        deleted += len(chunk)
-    return deleted
+    return inserted
 
 
 def flush(client: MilvusClient, name: str, timeout_s: float) -> None:
@@ -116,10 +94,6 @@ def _send(client: MilvusClient, name: str, rows: Sequence[dict[str, Any]], *, fr
 
     with milvus_errors(f"writing {len(rows)} rows to collection {name}"):
         retried(request, policy)
-
-
-def _delete(client: MilvusClient, name: str, expression: str, _attempt: int) -> None:
-    client.delete(name, filter=expression, timeout=REQUEST_TIMEOUT_S)
 
 
 def _vectors(client: MilvusClient, name: str) -> tuple[list[str], int]:

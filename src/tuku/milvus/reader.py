@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError
 from tuku.milvus import alias, collection, index
+from tuku.milvus.connect import without_credentials
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -22,7 +23,7 @@ def require_readable(client: MilvusClient, config: MilvusConfig) -> str:
     name = alias.resolve(client, config.collection) or config.collection
     if not collection.exists(client, name):
         raise ConfigError(
-            f"There is no collection or alias {config.collection} at {config.uri}.",
+            f"There is no collection or alias {config.collection} at {without_credentials(config.uri)}.",
             "Run `tuku ingest` or `tuku load` first, or check milvus.uri and milvus.collection.",
         )
     return name

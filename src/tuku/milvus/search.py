@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tuku.milvus.calls import milvus_errors
@@ -80,40 +81,43 @@ def search(
         client: an open client.
         name: a collection or alias, loaded.
         field: ``image_embedding`` or ``text_embedding``.
-        vectors: queries, float32 (n, dim), of the model that the collection is stamped with
-            (`collection.require_vector_space` checks that).
+        vectors: queries, float32 (n, dim), of the model that the collection is stamped with.
         index: of the field.
         limit: results for each query.
         offset: results to leave out before.
-        where: a Milvus filter expression, its literals quoted by `filters.quoted`. Where it leaves fewer rows
-            than `limit` the index is asked again, thoroughly.
+        where: a Milvus filter expression, its literals quoted by `filters.quoted`.
         output: fields to return.
         thorough: looks as hard as the index can.
         strong: sees every row written before (slower on a server).
         timeout_s: the deadline.
     """
-    options: dict[str, Any] = {"consistency_level": "Strong"} if strong else {}
-    if offset:
-        options["offset"] = offset
-
-    def ask(params: dict[str, int | float | str]) -> list[list[dict[str, Any]]]:
-        with milvus_errors(f"searching {name}.{field}"):
-            answer = client.search(
-                name,
-                data=list(vectors),
-                anns_field=field,
-                filter=where,
-                limit=limit,
-                output_fields=list(output),
-                search_params={"metric_type": index.metric, "params": params},
-                timeout=timeout_s,
-                **options,
-            )
-        return [list(hits) for hits in answer]
-
+    request = {"anns_field": field, "filter": where, "limit": limit, "output_fields": list(output)}
+    request |= {"offset": offset} if offset else {}
+    request |= {"consistency_level": "Strong"} if strong else {}
+    ask = partial(_ask, client, name, list(vectors), index, request, timeout_s)
     found = ask(search_params(index, limit + offset, thorough=thorough))
     if where and any(len(hits) < limit for hits in found):
         # Lite walks the graph past rows that the filter excludes, and gives up after `ef` of them.
         found = ask(search_params(index, limit + offset, thorough=True))
+    return found
+
+
+def _ask(
+    client: MilvusClient,
+    name: str,
+    vectors: list[npt.NDArray[np.float32]],
+    index: IndexConfig,
+    request: dict[str, Any],
+    timeout_s: float,
+    params: dict[str, int | float | str],
+) -> list[list[Hit]]:
+    with milvus_errors(f"searching {name}.{request['anns_field']}"):
+        answer = client.search(
+            name,
+            data=vectors,
+            search_params={"metric_type": index.metric, "params": params},
+            timeout=timeout_s,
+            **request,
+        )
     sign = -1.0 if index.metric == "L2" else 1.0
-    return [[Hit(str(hit[ID]), sign * float(hit["distance"]), dict(hit["entity"])) for hit in hits] for hits in found]
+    return [[Hit(str(hit[ID]), sign * float(hit["distance"]), dict(hit["entity"])) for hit in hits] for hits in answer]

@@ -16,6 +16,7 @@ from tuku.milvus.index import index_states, load, load_state
 from tuku.milvus.recall import K, Probe, exact_pass, exact_scores
 from tuku.milvus.rows import milvus_rows, vector_matrix
 from tuku.milvus.search import search
+from tuku.report import Check as Check  # a part of what this module gives
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,16 +33,6 @@ COUNT = "rows"
 QUERY_IDS = 100
 # Scores of identical vectors may differ by this much after quantisation and summing.
 SELF_TIE = 1e-5
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the proof, as report.json has it."""
-
-    name: str
-    expected: Any
-    actual: Any
-    passed: bool
 
 
 class LakeReader(Protocol):
@@ -106,32 +97,37 @@ def verify(
     """
     if is_local(config.uri):
         load(client, name, config.timeout_s)  # an embedded Milvus loads anew in each process
-    rows = lake.rows()
     proof = _Proof(client, name, config, dim, lake.sample(limits.sample, seed))
     loaded = _load_check(proof)
-    if not loaded.passed:
-        return [loaded]
-    actual = collection.count(client, name)
+    return _all_checks(proof, lake, loaded, limits.min_recall, embed_model) if loaded.passed else [loaded]
+
+
+def _all_checks(proof: _Proof, lake: LakeReader, loaded: Check, min_recall: float, embed_model: str) -> list[Check]:
+    rows, actual = lake.rows(), collection.count(proof.client, proof.name)
     return [
-        Check(COUNT, rows, actual, actual == rows),
+        _check(COUNT, rows, actual, actual == rows),
         *_index_checks(proof, rows),
         loaded,
         _vector_space_check(proof, embed_model),
         *_content_checks(proof),
-        *_self_retrieval_checks(proof, limits.min_recall),
-        *_recall_checks(proof, lake, limits.min_recall),
+        *_self_retrieval_checks(proof, min_recall),
+        *_recall_checks(proof, lake, min_recall),
     ]
+
+
+def _check(name: str, expected: Any, actual: Any, passed: bool) -> Check:
+    return Check(name=name, expected=expected, actual=actual, passed=passed)
 
 
 def _index_checks(proof: _Proof, rows: int) -> Iterator[Check]:
     for state in index_states(proof.client, proof.name, proof.config):
         expected = f"{state.total} of {state.total} rows indexed, 0 pending"
-        yield Check(f"index of {state.field}", expected, str(state), state.whole and state.total >= rows)
+        yield _check(f"index of {state.field}", expected, str(state), state.whole and state.total >= rows)
 
 
 def _load_check(proof: _Proof) -> Check:
     state = load_state(proof.client, proof.name)
-    return Check("load state", "Loaded", state, state == "Loaded")
+    return _check("load state", "Loaded", state, state == "Loaded")
 
 
 def _vector_space_check(proof: _Proof, embed_model: str) -> Check:
@@ -140,7 +136,7 @@ def _vector_space_check(proof: _Proof, embed_model: str) -> Check:
     expected = f"{embed_model}, {proof.dim}-d, {proof.config.index.metric}"
     model, dim, metric = (notes.get(key, "?") for key in keys)
     actual = f"{model}, {dim}-d, {metric}"
-    return Check("vector space", expected, actual, actual == expected)
+    return _check("vector space", expected, actual, actual == expected)
 
 
 def _content_checks(proof: _Proof) -> list[Check]:
@@ -153,7 +149,7 @@ def _content_checks(proof: _Proof) -> list[Check]:
     same_texts = sum(_texts(row, vectors) == _texts(other, vectors) for row, other in pairs)
     same_vectors = sum(all(_equal(row[field], other[field]) for field in vectors) for row, other in pairs)
     return [
-        Check(f"sampled {what}", len(expected), number, number == len(expected))
+        _check(f"sampled {what}", len(expected), number, number == len(expected))
         for what, number in (
             ("keys found once", once),
             ("texts and metadata", same_texts),
@@ -177,7 +173,7 @@ def _self_retrieval_checks(proof: _Proof, min_recall: float) -> Iterator[Check]:
             twins += len(hits) > 0 and bool(scores[0] >= scores[-1] - SELF_TIE)
         least = int(np.ceil(min_recall * len(queries)))
         number = len(queries) - len(missed) + twins
-        yield Check(f"self-retrieval in {field}", f">= {least} of {len(queries)}", number, number >= least)
+        yield _check(f"self-retrieval in {field}", f">= {least} of {len(queries)}", number, number >= least)
 
 
 def _recall_checks(proof: _Proof, lake: LakeReader, min_recall: float) -> Iterator[Check]:
@@ -201,7 +197,7 @@ def _recall_checks(proof: _Proof, lake: LakeReader, min_recall: float) -> Iterat
         )
     for probe in probes:
         recall = probe.recall()
-        yield Check(f"recall@{K}, {probe.label}", f">= {min_recall:g}", round(recall, 4), recall >= min_recall)
+        yield _check(f"recall@{K}, {probe.label}", f">= {min_recall:g}", round(recall, 4), recall >= min_recall)
 
 
 def _found(proof: _Proof, field: str, queries: Any, *, thorough: bool = False) -> list[list[str]]:

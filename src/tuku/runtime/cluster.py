@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import tempfile
@@ -37,7 +38,7 @@ def cluster(config: RuntimeConfig) -> Iterator[int]:
             _start(config)
         _quieten()
         try:
-            yield config.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+            yield config.workers or max(1, int(ray.cluster_resources().get("CPU", 1) / config.worker_cpus))
         finally:
             if started_here:
                 ray.shutdown()
@@ -58,7 +59,7 @@ def _start(config: RuntimeConfig) -> None:
             "_node_ip_address": "127.0.0.1",
         }
         if config.workers:
-            options["num_cpus"] = config.workers
+            options["num_cpus"] = math.ceil(config.workers * config.worker_cpus)
     try:
         ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from tuku.config import Config
 from tuku.config_load import dump_config
 from tuku.errors import ConfigError, InterruptedRunError, StoppedError, TooManyFailuresError, TukuError
+from tuku.fetching.urls import redact
 from tuku.lake import Lake, Run, Stamp, count_rows
 from tuku.lake_view import LakeView
 from tuku.pipeline import STAGES, Models
@@ -92,6 +94,14 @@ def ingest(config: Config, progress: Progress) -> Report:
     models = describe_models(config)
     manifest_uri = _manifest_uri(config)
     lake = Lake.at(config.lake.uri)
+    try:
+        with lake.exclusive():
+            return _ingest(config, lake, manifest_uri, models, progress)
+    finally:
+        progress.close()
+
+
+def _ingest(config: Config, lake: Lake, manifest_uri: str, models: Models, progress: Progress) -> Report:
     run, interrupted = lake.begin()
     record = _Record(config, run, resumed=bool(interrupted))
     try:
@@ -103,22 +113,21 @@ def ingest(config: Config, progress: Progress) -> Report:
         record.error = error
     except Exception as error:  # noqa: BLE001  the run's report must say so, whatever it was
         record.error = _unexpected(run, error)
-    finally:
-        progress.close()
     return write_report(record.report(), run, lake, config)
 
 
 def _work(record: _Record, lake: Lake, manifest_uri: str, models: Models, progress: Progress) -> None:
     config, run = record.config, record.run
-    progress.phase("plan", manifest_uri)
+    progress.phase("plan", redact(manifest_uri))
     record.plan = write_plan(config, manifest_uri, models, LakeView.everything(lake), run, progress)
     run.write_text("config.yaml", dump_config(config))
     run.write_json("plan.json", record.plan.to_dict())
-    _stamp(lake, run, models)
     if record.plan.work:
         _pipeline(record, models, progress)
+    _stamp(lake, models, changed=record.plan.work > 0)
     run.commit()
     record.load, record.verify = load_lake(config, lake, run.run_id, progress)
+    run.write_json("load.json", record.load.model_dump(mode="json"))
     require_passed(record.verify)
     failed, manifest = sum(record.stats.errors.values()), record.plan.manifest
     if manifest and failed / manifest > config.limits.max_failed_fraction:
@@ -143,16 +152,19 @@ def _pipeline(record: _Record, models: Models, progress: Progress) -> None:
     on_disk = count_rows(run.storage, run.parts()), count_rows(run.storage, run.errors())
     counted = record.stats.ok, sum(record.stats.errors.values())
     if on_disk != counted or sum(counted) != record.plan.work:
+        what = f"{record.plan.work} planned, {counted} counted (ok, failed), {on_disk} on disk"
+        run.reject(what)
         raise TukuError(
-            f"The rows do not add up: {record.plan.work} planned, {counted} counted (ok, failed), {on_disk} on disk.",
+            f"The rows do not add up: {what}.",
             "This is a bug in tuku. The run is not committed; please report it with the run's folder.",
         )
 
 
-def _stamp(lake: Lake, run: Run, models: Models) -> None:
-    embedder, stamp = models.embedder, lake.stamp()
-    if stamp is None or stamp.embedding_fingerprint != models.embedding_fingerprint:
-        lake.write_stamp(Stamp(embedder.name, embedder.dim or 0, models.embedding_fingerprint, run.run_id))
+def _stamp(lake: Lake, models: Models, *, changed: bool) -> None:
+    stamp = lake.stamp()
+    if stamp is None or (changed and stamp.embedding_fingerprint != models.embedding_fingerprint):
+        embedder = models.embedder
+        lake.write_stamp(Stamp(embedder.name, embedder.dim or 0, models.embedding_fingerprint))
 
 
 def _refuse_unavailable(config: Config) -> None:
@@ -180,8 +192,9 @@ def _unexpected(run: Run, error: Exception) -> TukuError:
     details = "".join(traceback.format_exception(error))
     where = ""
     if run.begun:
-        run.write_text("traceback.txt", details)
-        where = f" Details: {run.storage.path(run.folder)}/traceback.txt."
+        with suppress(TukuError):  # The disk may be what failed.
+            run.write_text("traceback.txt", details)
+            where = f" Details: {run.storage.path(run.folder)}/traceback.txt."
     first_line = (str(error).strip().splitlines() or [""])[0][:300]
     return TukuError(
         f"Unexpected {type(error).__name__}: {first_line}.{where}",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tuku.config import Config
-from tuku.errors import StorageError, VerificationError
+from tuku.errors import StorageError, VectorSpaceError, VerificationError
 from tuku.lake import Lake, Stamp, new_run_id
 from tuku.lake_view import LakeView
 from tuku.progress import Progress
@@ -46,6 +46,7 @@ def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tu
         progress.phase(phase, f"{done:,} of {total:,}")
 
     view = LakeView.of_one_space(lake)
+    _require_one_space(config, lake, view)
     outcome = load_and_verify(
         config, view, run_id=run_id, embed_model=stamp.embed_model, dim=stamp.dim, progress=on_progress
     )
@@ -62,9 +63,29 @@ def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tu
     return summary, _summary(outcome.checks)
 
 
+def _require_one_space(config: Config, lake: Lake, view: LakeView) -> None:
+    """Images must not vanish from Milvus because part of the catalogue has moved to another model.
+
+    Raises:
+        VectorSpaceError: vectors of another model remain, and nobody has asked to leave them out.
+    """
+    left_out = LakeView.everything(lake).rows() - view.rows()
+    if left_out and config.load.strategy != "rebuild":
+        raise VectorSpaceError(
+            f"{left_out:,} images of the lake still have vectors of another model than {view.rows():,} have.",
+            "Run `tuku ingest` over the whole catalogue to move them too, or leave them out with"
+            " `tuku load --strategy rebuild`. Readers see what they saw before.",
+        )
+
+
 def load(config: Config, progress: Progress) -> tuple[LoadSummary, VerifySummary]:
     """`tuku load`: see `load_lake`; a fresh collection is named by the time."""
-    return load_lake(config, Lake.at(config.lake.uri), new_run_id(), progress)
+    lake = Lake.at(config.lake.uri)
+    with lake.exclusive():
+        loaded, proof = load_lake(config, lake, new_run_id(), progress)
+        for run in lake.committed_runs()[-1:]:
+            run.write_json("load.json", loaded.model_dump(mode="json"))
+    return loaded, proof
 
 
 def verify(config: Config) -> VerifySummary:
@@ -74,6 +95,7 @@ def verify(config: Config) -> VerifySummary:
         StorageError: the lake is empty.
         ConfigError: there is no collection.
     """
+    from tuku.milvus.collection import vector_space
     from tuku.milvus.connect import connected
     from tuku.milvus.reader import require_readable
     from tuku.milvus.verify import verify as verify_collection
@@ -81,14 +103,14 @@ def verify(config: Config) -> VerifySummary:
     lake = Lake.at(config.lake.uri)
     stamp = _stamp(lake)
     with connected(config.milvus) as client:
+        name = require_readable(client, config.milvus)
+        space = vector_space(client, name)
+        if space != stamp.embed_model:
+            # Nothing else can be compared across two vector spaces.
+            return _summary([Check(name="vector space", expected=stamp.embed_model, actual=space, passed=False)])
+        view = LakeView.of_one_space(lake)
         checks = verify_collection(
-            client,
-            require_readable(client, config.milvus),
-            LakeView.of_one_space(lake),
-            config.milvus,
-            config.verify,
-            embed_model=stamp.embed_model,
-            dim=stamp.dim,
+            client, name, view, config.milvus, config.verify, embed_model=stamp.embed_model, dim=stamp.dim
         )
     return _summary(checks)
 
@@ -117,7 +139,7 @@ def _stamp(lake: Lake) -> Stamp:
     return stamp
 
 
-def _summary(checks: Iterable[MilvusCheck]) -> VerifySummary:
+def _summary(checks: Iterable[MilvusCheck | Check]) -> VerifySummary:
     shown = tuple(
         Check(name=check.name, expected=check.expected, actual=check.actual, passed=check.passed) for check in checks
     )

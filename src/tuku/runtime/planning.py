@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
@@ -88,6 +89,6 @@ def _write_work_list(run: Run, batches: Iterator[pa.Table], config: Config) -> i
 
 def _last_block_rows(rows: int, config: Config) -> int:
     """Smaller blocks for a small rest, so that every worker gets some of it."""
-    workers = config.runtime.workers or 2
+    workers = config.runtime.workers or os.cpu_count() or 1
     fair = math.ceil(rows / (4 * workers))
     return min(config.runtime.block_rows, max(fair, config.runtime.slice_rows))

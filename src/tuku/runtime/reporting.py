@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from tuku.config import Config
 from tuku.errors import RowError, TukuError
 from tuku.lake import Lake, Run, read_rows
-from tuku.lake_view import LakeView
 from tuku.report import Report
 from tuku.report_html import ErrorExample, Tile, render_report
 
@@ -38,19 +36,22 @@ def write_report(report: Report, run: Run, lake: Lake, config: Config) -> Report
     complete = report.model_copy(update={"paths": paths})
     try:
         run.write_text("report.json", complete.to_json())
-        run.write_text("report.html", render_report(complete, _gallery(run, lake, config), _examples(run, config)))
     except TukuError as error:
         _log.warning("The report could not be written: %s", error)
         return report
+    try:
+        run.write_text("report.html", render_report(complete, _gallery(run, config), _examples(run, config)))
+    except Exception as error:  # noqa: BLE001  the run is over and well reported; its picture book must not undo that
+        _log.warning("report.html could not be written: %s", error)
     return complete
 
 
-def _gallery(run: Run, lake: Lake, config: Config) -> list[Tile]:
-    """Pictures of this run; of the whole lake when the run changed nothing."""
+def _gallery(run: Run, config: Config) -> list[Tile]:
+    """Pictures of this run. One that changed nothing has none: its report must not fetch what the run did not."""
     from tuku.fetching import GuardedFetcher
     from tuku.imaging import encode_jpeg, thumbnail
 
-    rows = list(_first_rows(run, lake, config.report.gallery))
+    rows = list(_first_rows(run, config.report.gallery))
     with GuardedFetcher(config.fetch) as fetcher:
         files = fetcher.fetch([row["uri"] for row in rows])
     tiles = []
@@ -66,20 +67,13 @@ def _gallery(run: Run, lake: Lake, config: Config) -> list[Tile]:
     return tiles
 
 
-def _first_rows(run: Run, lake: Lake, limit: int) -> Iterator[dict[str, Any]]:
-    def tables() -> Iterator[pa.Table]:
-        if run.parts():
-            for name in run.parts():
-                yield from read_rows(run.storage, name, _GALLERY_COLUMNS)
-        else:
-            yield from LakeView.everything(lake).batches(_GALLERY_COLUMNS)
-
-    for table in tables():
-        for row in table.slice(0, limit).to_pylist():
-            yield row
-            limit -= 1
-        if limit <= 0:
-            return
+def _first_rows(run: Run, limit: int) -> Iterator[dict[str, Any]]:
+    for name in run.parts():
+        for table in read_rows(run.storage, name, _GALLERY_COLUMNS):
+            yield from table.slice(0, limit).to_pylist()
+            limit -= min(limit, table.num_rows)
+            if limit == 0:
+                return
 
 
 def _examples(run: Run, config: Config) -> dict[str, list[ErrorExample]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -71,7 +72,7 @@ class Searcher:
             raise file
         size = self.embedder.description.picture_size
         decoded = decode(file.content, max_pixels=self.config.decode.max_pixels, sizes=[] if size is None else [size])
-        return Picture(decoded.pixels, content_sha256=f"query:{uri}")
+        return Picture(decoded.pixels, content_sha256=hashlib.sha256(file.content).hexdigest())
 
 
 @dataclass

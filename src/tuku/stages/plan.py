@@ -25,7 +25,8 @@ KNOWN_COLUMNS = ["image_id", "uri", "metadata", "source_fingerprint", "caption_f
 class Known:
     """What the lake holds, as one 16-byte digest for each image.
 
-    Memory: about 170 bytes an image; planning on the cluster replaces it where that is too much.
+    Memory: about 170 bytes an image, and the planner keeps id and URI of each manifest row besides; planning on the
+    cluster replaces both where that is too much.
     """
 
     digests: dict[str, bytes] = field(default_factory=dict)

@@ -1,0 +1,129 @@
+"""The command line: its help comes at once, and whatever goes wrong ends in one paragraph and the contract's code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from support import environment
+from tuku import __version__
+from tuku.cli import cli, main
+from tuku.runtime import searching
+
+COMMANDS = ["ingest", "load", "verify", "search", "report"]
+
+
+@pytest.fixture(autouse=True)
+def _without_a_profile(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in environment() if name.startswith("TUKU__")]:
+        monkeypatch.delenv(name)
+
+
+def run(capsys, *arguments: str) -> tuple[object, str, str]:
+    """The exit code, stdout and stderr of `tuku`, run in this process."""
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    out, err = capsys.readouterr()
+    return stop.value.code, out, err
+
+
+def test_the_help_names_every_command():
+    shown = CliRunner().invoke(cli, ["--help"])
+    assert shown.exit_code == 0
+    listed = {line.split()[0] for line in shown.output.partition("Commands:")[2].splitlines() if line.strip()}
+    assert listed == set(COMMANDS) == set(cli.commands)
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_says_what_it_does_and_takes(name, flag):
+    shown = CliRunner().invoke(cli, [name, flag])
+    assert shown.exit_code == 0
+    assert shown.output.startswith(f"Usage: cli {name} [OPTIONS]")
+    assert cli.commands[name].get_short_help_str(30).split("...")[0] in shown.output
+    for option in ("--config", "--set", "--json"):
+        assert option in shown.output
+
+
+def test_no_help_waits_for_a_heavy_package():
+    code = (
+        "import sys\n"
+        "from tuku.cli import main\n"
+        f"for arguments in {[['--help'], ['--version'], *([name, '--help'] for name in COMMANDS)]}:\n"
+        "    try:\n"
+        "        main(arguments)\n"
+        "    except SystemExit as stop:\n"
+        "        assert stop.code == 0, arguments\n"
+        "print('loaded:', *{name.partition('.')[0] for name in sys.modules})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "click" in loaded
+    assert not loaded & {"numpy", "pandas", "PIL", "pyarrow", "pydantic", "pymilvus", "ray", "rich", "yaml"}
+
+
+def test_the_version(capsys):
+    code, out, err = run(capsys, "--version")
+    assert (code, err) == (0, "")
+    assert __version__ in out
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_a_wrong_configuration(capsys, as_json):
+    code, out, err = run(capsys, "ingest", "pictures.csv", "--set", "decode.max_pixel=5", *as_json)
+    assert (code, out) == (2, "")
+    assert err.startswith("tuku: ")
+    assert "decode.max_pixel" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve"],
+        ["search", "a cat", "--within", "text"],
+        ["search", "a cat", "--in", "tags"],
+        ["search", "a cat", "--limit", "0"],
+        ["load", "--strategy", "replace"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_line_that_is_not_understood(capsys, arguments):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: ")
+    assert "Error: " in err
+
+
+def test_the_report_of_an_empty_lake(capsys, tmp_path):
+    code, out, err = run(capsys, "report", "--set", f"lake.uri={tmp_path / 'lake'}")
+    assert (code, out) == (2, "")
+    assert err.startswith("tuku: ")
+    assert not (tmp_path / "lake").exists()
+
+
+def test_what_nobody_expected_is_one_line(capsys, monkeypatch):
+    def fail(*_arguments: object) -> None:
+        raise ValueError("three of a kind\nand a second line")
+
+    monkeypatch.setattr(searching, "search", fail)
+    code, out, err = run(capsys, "search", "a cat")
+    assert (code, out) == (1, "")
+    [line] = err.splitlines()
+    assert line.startswith("tuku: Unexpected ValueError: three of a kind")
+
+
+def test_ctrl_c_outside_of_a_run(capsys, monkeypatch):
+    def stop(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(searching, "search", stop)
+    code, out, err = run(capsys, "search", "a cat")
+    assert (code, out) == (130, "")
+    assert err.startswith("tuku: Stopped")
