@@ -16,8 +16,8 @@ from tuku.errors import ConfigError, MilvusError, VectorSpaceError
 from tuku.milvus import alias, collection, index
 from tuku.milvus.connect import connected
 from tuku.milvus.filters import ids_in, quoted
-from tuku.milvus.job import LoadReport, load_and_verify
-from tuku.milvus.load import delete, flush, upsert
+from tuku.milvus.job import LoadReport, check_target, load_and_verify
+from tuku.milvus.load import flush, upsert
 from tuku.milvus.search import search
 from tuku.milvus.verify import verify
 from tuku.schemas import IMAGES
@@ -25,6 +25,8 @@ from tuku.schemas import IMAGES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from pymilvus import MilvusClient
 
 pytestmark = pytest.mark.milvus
 
@@ -109,6 +111,10 @@ def configured(uri: str, **sections: dict) -> Config:
 def run(config: Config, lake: MemoryLake, run_id: str = "r1", **changes) -> LoadReport:
     given = {"embed_model": MODEL, "dim": DIM, "progress": lambda phase, done, total: None, **changes}
     return load_and_verify(config, lake, run_id=run_id, **given)
+
+
+def delete(client: MilvusClient, name: str, ids: Sequence[str]) -> None:
+    client.delete(name, filter=ids_in(ids))
 
 
 def failed(report: LoadReport) -> list[str]:
@@ -203,8 +209,10 @@ def test_changed_and_new_rows_are_upserted_in_place(uri: str, with_alias: bool) 
 
 
 def test_rebuilding_in_place_refills_the_collection(uri: str, lake: MemoryLake) -> None:
-    run(configured(uri, load={"alias": False}), lake)
+    first = run(configured(uri, load={"alias": False}), lake)
+    assert first.readers_cut_off_s == 0.0  # there was nothing to read
     report = run(configured(uri, load={"alias": False, "strategy": "rebuild"}), lake, "r2")
+    assert 0 < report.readers_cut_off_s < report.seconds
     assert (report.strategy, report.inserted, report.collection, report.alias) == (
         "rebuild",
         500,
@@ -261,11 +269,10 @@ def test_a_row_lost_before_the_proof_keeps_the_alias_where_it_was(uri: str, lake
     def tampering(phase: str, done: int, total: int) -> None:
         if (phase, done) == ("verify", 0):
             with connected(config.milvus) as client:
-                assert delete(client, "tuku__r2", ["i7"]) == 1
+                delete(client, "tuku__r2", ["i7"])
 
     report = run(config, lake, "r2", progress=tampering)
     assert "rows" in failed(report)
-    assert not report.passed
     with connected(config.milvus) as client:
         assert alias.resolve(client, "tuku") == "tuku__r1"
 
@@ -289,7 +296,7 @@ def test_a_missing_row_is_seen_and_auto_rebuilds(uri: str, lake: MemoryLake, str
     with connected(config.milvus) as client:
         delete(client, "tuku", [NASTY_IDS[0]])
     report = run(config, lake, "r2")
-    assert report.passed is heals
+    assert (failed(report) == []) is heals
     assert report.collection == ("tuku__r2" if heals else "tuku__r1")
     if heals:
         assert "row count was wrong" in report.reason
@@ -304,6 +311,38 @@ def test_vectors_of_another_model_are_refused(uri: str, lake: MemoryLake) -> Non
             run(configured(uri, load={"strategy": strategy}), lake, "r2", embed_model="other/model@2")
     rebuilt = run(configured(uri, load={"strategy": "rebuild"}), lake, "r2", embed_model="other/model@2")
     assert failed(rebuilt) == []
+
+
+def test_each_load_proves_other_rows_and_the_same_load_the_same(uri: str) -> None:
+    lake, seeds = small_lake(), []
+    sample = lake.sample
+    lake.sample = lambda size, seed: seeds.append(seed) or sample(size, seed)
+    for run_id in ("r1", "r2", "r2"):
+        run(configured(uri), lake, run_id)
+    assert seeds[0] != seeds[1] == seeds[2]
+
+
+def test_a_target_that_is_not_there_is_fine_and_not_made(uri: str, tmp_path: Path) -> None:
+    check_target(configured(uri), embed_model=MODEL, dim=DIM)
+    assert not list(tmp_path.iterdir())
+    with connected(configured(uri).milvus):
+        pass
+    check_target(configured(uri), embed_model=MODEL, dim=DIM)
+    with connected(configured(uri).milvus) as client:
+        assert client.list_collections() == []
+
+
+def test_a_target_that_does_not_fit_is_refused_before_the_load(uri: str) -> None:
+    config = configured(uri)
+    run(config, small_lake())
+    check_target(config, embed_model=MODEL, dim=DIM)
+    check_target(configured(uri, load={"strategy": "rebuild"}), embed_model="other/model@2", dim=8)
+    with pytest.raises(VectorSpaceError, match="other/model@2"):
+        check_target(config, embed_model="other/model@2", dim=DIM)
+    with pytest.raises(ConfigError, match="length 16, not 8"):
+        check_target(config, embed_model=MODEL, dim=8)
+    with pytest.raises(ConfigError, match=r"load\.alias: false"):
+        check_target(configured(uri, milvus={"collection": "tuku__r1"}), embed_model=MODEL, dim=DIM)
 
 
 def test_a_schema_that_does_not_fit_is_refused(uri: str, lake: MemoryLake) -> None:
@@ -336,7 +375,8 @@ def test_another_index_is_built_where_the_old_one_was(uri: str, lake: MemoryLake
     run(configured(uri, load=load), lake)
     report = run(configured(uri, load=load, milvus={"index": {"type": "FLAT"}}), lake, "r2")
     assert failed(report) == []
-    assert report.collection == ("tuku__r2" if with_alias else "tuku")  # readers of an alias are not cut off
+    assert report.collection == ("tuku__r2" if with_alias else "tuku")
+    assert (report.readers_cut_off_s == 0.0) is with_alias
     with connected(configured(uri).milvus) as client:
         assert client.describe_index(report.collection, "text_embedding")["index_type"] == "FLAT"
         before = index.index_states(client, report.collection, configured(uri).milvus)
@@ -381,10 +421,9 @@ def test_a_collection_that_is_not_tukus_is_not_touched(uri: str, lake: MemoryLak
 def test_of_rows_with_one_id_the_last_wins(uri: str) -> None:
     config = configured(uri)
     with connected(config.milvus) as client:
-        assert collection.ensure_collection(client, "c", config.milvus, DIM, MODEL)
-        assert not collection.ensure_collection(client, "c", config.milvus, DIM, MODEL)
+        collection.create(client, "c", config.milvus, DIM, MODEL)
         first, last = images(["a", "b"], "r1"), images(["a"], "r2", seed=3)
-        assert upsert(client, "c", [pa.concat_tables([first, last])], 100).inserted == 2
+        assert upsert(client, "c", [pa.concat_tables([first, last])], 100) == 2
         flush(client, "c", 10)
         index.build_indexes(client, "c", config.milvus, 2)
         index.load(client, "c", 10)
@@ -446,4 +485,4 @@ def test_a_file_that_another_process_has_open_is_named(uri: str, lake: MemoryLak
         other.stdin.close()
         assert other.wait(20) == 0
     assert capfd.readouterr().err == ""
-    assert run(config, lake).passed
+    assert failed(run(config, lake)) == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,17 +68,46 @@ def test_a_missing_model_package(tuku, catalogue, tmp_path):
     assert "Traceback" not in done.err
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounting a small tmpfs needs root on Linux")
-def test_a_full_disk(tuku, catalogue, tmp_path):
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A disk of 64 KiB, in memory."""
     disk = tmp_path / "small-disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
+    _mount("-t", "tmpfs", "-o", "size=64k", "tmpfs", disk)
     try:
-        done = tuku("ingest", catalogue, "--set", f"lake.uri={disk}/lake")
+        yield disk
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def _mount(*arguments: object) -> None:
+    """Mount, or skip the test: that needs Linux, root, and in a container the leave to do it."""
+    command = shutil.which("mount")
+    if sys.platform != "linux" or command is None:
+        pytest.skip("a small disk is a tmpfs: that needs Linux")
+    done = subprocess.run([command, *map(str, arguments)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"may not mount a small disk: {done.stderr.strip()}")
+
+
+def test_a_full_disk(tuku, catalogue, small_disk):
+    done = tuku("ingest", catalogue, "--set", f"lake.uri={small_disk}/lake")
     assert done.code == 5
     assert "disk is full" in done.err.lower()
+    assert "Traceback" not in done.err
+
+
+def test_a_read_only_lake(tuku, catalogue, small_disk):
+    lake = small_disk / "lake"
+    lake.mkdir()
+    _mount("-o", "remount,ro", small_disk)
+    done = tuku("ingest", catalogue, "--set", f"lake.uri={lake}")
+    assert done.code == 2
+    [paragraph] = done.err.strip().split("\n\n")
+    assert paragraph.startswith("tuku: ")
+    assert str(lake) in paragraph
+    assert "read-only" in paragraph
+    assert "lake.uri" in paragraph
     assert "Traceback" not in done.err
 
 

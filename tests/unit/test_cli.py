@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 
@@ -19,7 +21,7 @@ COMMANDS = ["ingest", "load", "verify", "search", "report"]
 @pytest.fixture(autouse=True)
 def _without_a_profile(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in environment() if name.startswith("TUKU__")]:
+    for name in [name for name in os.environ if name.startswith("TUKU__")]:
         monkeypatch.delenv(name)
 
 
@@ -41,9 +43,9 @@ def test_the_help_names_every_command():
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_a_command_says_what_it_does_and_takes(name, flag):
-    shown = CliRunner().invoke(cli, [name, flag])
+    shown = CliRunner().invoke(cli, [name, flag], prog_name="tuku")
     assert shown.exit_code == 0
-    assert shown.output.startswith(f"Usage: cli {name} [OPTIONS]")
+    assert shown.output.startswith(f"Usage: tuku {name} [OPTIONS]")
     assert cli.commands[name].get_short_help_str(30).split("...")[0] in shown.output
     for option in ("--config", "--set", "--json"):
         assert option in shown.output
@@ -74,13 +76,21 @@ def test_the_version(capsys):
     assert __version__ in out
 
 
-@pytest.mark.parametrize("as_json", [[], ["--json"]])
-def test_a_wrong_configuration(capsys, as_json):
-    code, out, err = run(capsys, "ingest", "pictures.csv", "--set", "decode.max_pixel=5", *as_json)
+def test_a_wrong_configuration(capsys):
+    code, out, err = run(capsys, "ingest", "pictures.csv", "--set", "decode.max_pixel=5")
     assert (code, out) == (2, "")
     assert err.startswith("tuku: ")
     assert "decode.max_pixel" in err
     assert "Traceback" not in err
+
+
+def test_a_wrong_configuration_as_json(capsys):
+    code, out, err = run(capsys, "ingest", "pictures.csv", "--set", "decode.max_pixel=5", "--json")
+    assert code == 2
+    answer = json.loads(out)
+    assert (answer["status"], answer["exit_code"]) == ("failed", 2)
+    assert "decode.max_pixel" in answer["message"]
+    assert err.startswith("tuku: ")
 
 
 @pytest.mark.parametrize(
@@ -108,15 +118,20 @@ def test_the_report_of_an_empty_lake(capsys, tmp_path):
     assert not (tmp_path / "lake").exists()
 
 
-def test_what_nobody_expected_is_one_line(capsys, monkeypatch):
+def test_what_nobody_expected_is_one_line_and_a_way_to_see_more(capsys, monkeypatch):
     def fail(*_arguments: object) -> None:
         raise ValueError("three of a kind\nand a second line")
 
+    monkeypatch.delenv("TUKU_DEBUG", raising=False)
     monkeypatch.setattr(searching, "search", fail)
     code, out, err = run(capsys, "search", "a cat")
     assert (code, out) == (1, "")
-    [line] = err.splitlines()
-    assert line.startswith("tuku: Unexpected ValueError: three of a kind")
+    what, remedy = err.splitlines()
+    assert what == "tuku: Unexpected ValueError: three of a kind"
+    assert "TUKU_DEBUG" in remedy
+    monkeypatch.setenv("TUKU_DEBUG", "1")
+    with pytest.raises(ValueError, match="second line"):
+        main(["search", "a cat"])
 
 
 def test_ctrl_c_outside_of_a_run(capsys, monkeypatch):
@@ -126,4 +141,4 @@ def test_ctrl_c_outside_of_a_run(capsys, monkeypatch):
     monkeypatch.setattr(searching, "search", stop)
     code, out, err = run(capsys, "search", "a cat")
     assert (code, out) == (130, "")
-    assert err.startswith("tuku: Stopped")
+    assert err.strip().startswith("tuku: Stopped")

@@ -221,7 +221,7 @@ def test_a_lake_belongs_to_one_run_at_a_time(lake: Lake) -> None:
 
 def test_a_rejected_run_is_never_built_upon(lake: Lake) -> None:
     run, _ = lake.begin()
-    run.write_block("b", image_rows([{"image_id": "a"}]), NO_DEAD_LETTERS)
+    run.write_block("b", image_rows({"image_id": "a"}), NO_DEAD_LETTERS)
     run.reject("2 planned, 1 on disk")
     assert lake.begin()[1] == []
     assert not run.committed

@@ -13,9 +13,15 @@ from tuku.cli import cli
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LINES = [line for block in re.findall(r"^```\w*\n(.*?)^```$", README, re.MULTILINE | re.DOTALL) for line in block.splitlines()]
+LINES = [
+    line
+    for block in re.findall(r"^```\w*\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
 COMMANDS = [line for line in LINES if line.startswith("tuku ")]
-TARGETS = sorted(set(re.findall(r"^make ([a-z-]+)", "\n".join(LINES), re.MULTILINE) + re.findall(r"`make ([a-z-]+)`", README)))
+TARGETS = sorted(
+    set(re.findall(r"^make ([a-z-]+)", "\n".join(LINES), re.MULTILINE) + re.findall(r"`make ([a-z-]+)`", README))
+)
 LINKS = sorted({link for link in re.findall(r"\]\(([^)\s]+)\)", README) if not re.match(r"[a-z]+:|#", link)})
 
 

@@ -16,7 +16,7 @@ from tuku.milvus.index import index_states, load, load_state
 from tuku.milvus.recall import K, Probe, exact_pass, exact_scores
 from tuku.milvus.rows import milvus_rows, vector_matrix
 from tuku.milvus.search import search
-from tuku.report import Check as Check  # a part of what this module gives
+from tuku.report import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
     from tuku.config import MilvusConfig, VerifyConfig
+
+__all__ = ["COUNT", "Check", "LakeReader", "verify"]
 
 Row = dict[str, Any]
 

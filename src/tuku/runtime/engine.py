@@ -78,12 +78,13 @@ def run_work_list(config: Config, models: Models, run: Run, workers: int) -> Ite
     ]
     if not blocks:
         return
+    pool = min(workers, len(blocks))
     dataset = ray.data.from_arrow(blocks).map_batches(
         Worker,
         batch_size=None,
         batch_format="pyarrow",
         fn_constructor_args=(config, models, run),
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, len(blocks))),
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=pool, initial_size=pool),
         num_cpus=config.runtime.worker_cpus,
     )
     for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):

@@ -22,7 +22,7 @@ from tuku.runtime.blocks import BlockStats
 from tuku.runtime.cluster import cluster
 from tuku.runtime.engine import run_work_list
 from tuku.runtime.interrupt import interruptible
-from tuku.runtime.loading import load_lake, require_passed
+from tuku.runtime.loading import check_target, load_lake, require_passed
 from tuku.runtime.models import describe_models
 from tuku.runtime.planning import Plan, write_plan
 from tuku.runtime.reporting import write_report
@@ -93,6 +93,7 @@ def ingest(config: Config, progress: Progress) -> Report:
     _refuse_unavailable(config)
     models = describe_models(config)
     manifest_uri = _manifest_uri(config)
+    check_target(config, models)
     lake = Lake.at(config.lake.uri)
     try:
         with lake.exclusive():

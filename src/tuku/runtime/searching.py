@@ -71,7 +71,7 @@ def open_searcher(config: Config) -> Iterator[Searcher]:
     from tuku.milvus.reader import require_searchable
 
     embedder = create_embedder(config.embed)
-    with connected(config.milvus) as client, GuardedFetcher(config.fetch) as fetcher:
+    with connected(config.milvus, create=False) as client, GuardedFetcher(config.fetch) as fetcher:
         require_searchable(client, config.milvus, embedder.description.name)
         yield Searcher(config, embedder, fetcher, MilvusRetriever(client, config.milvus))
 

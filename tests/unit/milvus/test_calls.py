@@ -7,9 +7,10 @@ import pytest
 from pymilvus.exceptions import MilvusException
 
 from tuku.errors import MilvusError
-from tuku.milvus.calls import RetryPolicy, is_transient, milvus_errors, retried, wait_until
+from tuku.milvus.calls import PATIENCE, is_transient, milvus_errors, retried, wait_until
+from tuku.retry import WITHOUT_WAITING, RetryPolicy
 
-NO_WAIT = RetryPolicy(attempts=3, initial_wait_s=0.0, max_wait_s=0.0)
+NO_WAIT = RetryPolicy(attempts=3, first_wait_s=0.0, max_wait_s=0.0)
 
 
 class RpcError(grpc.RpcError):
@@ -74,6 +75,19 @@ def test_attempts_are_bounded() -> None:
     with pytest.raises(RpcError):
         retried(request, NO_WAIT)
     assert seen == [1, 2, 3]
+
+
+def test_the_switch_for_tests_spares_every_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(WITHOUT_WAITING, "1")
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+
+    def request(attempt: int) -> None:
+        raise RpcError(grpc.StatusCode.UNAVAILABLE)
+
+    with pytest.raises(RpcError):
+        retried(request, PATIENCE)
+    assert waits == [0.0] * (PATIENCE.attempts - 1)
 
 
 @pytest.mark.parametrize("error", [MilvusException(6, "the details"), RpcError(grpc.StatusCode.INTERNAL)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import MagicMock
 
 import pyarrow as pa
 import pytest
@@ -13,11 +14,12 @@ from tuku.config import IndexConfig, MilvusConfig
 from tuku.errors import ConfigError, MilvusError
 from tuku.milvus import load as loading
 from tuku.milvus.alias import collection_name
-from tuku.milvus.connect import connect, is_local
+from tuku.milvus.connect import MissingFileError, connect, is_local
 from tuku.milvus.filters import ids_in, quoted
 from tuku.milvus.index import build_params
 from tuku.milvus.ledger import MAX_LISTED, RUNS, LoadedRuns
 from tuku.milvus.load import regrouped
+from tuku.milvus.reader import require_readable
 from tuku.milvus.search import search_params
 
 
@@ -107,6 +109,21 @@ def test_a_local_path_must_end_in_db(tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"does not end in \.db"):
         connect(MilvusConfig(uri=str(tmp_path / "milvus")))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_file_is_told_and_not_made(tmp_path) -> None:
+    config = MilvusConfig(uri=str(tmp_path / "deeper" / "milvus.db"))
+    with pytest.raises(MissingFileError, match=r"no Milvus file .*milvus\.db.*tuku ingest.*milvus\.uri"):
+        connect(config, create=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_collection_is_told_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuku.milvus.alias.resolve", lambda client, name: None)
+    monkeypatch.setattr("tuku.milvus.collection.exists", lambda client, name: False)
+    with pytest.raises(ConfigError, match="at http://host:19530") as caught:
+        require_readable(MagicMock(), MilvusConfig(uri="http://someone:secret@host:19530"))
+    assert "secret" not in str(caught.value)
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
