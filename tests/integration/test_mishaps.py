@@ -103,8 +103,9 @@ def test_a_read_only_lake(tuku, catalogue, small_disk):
     _mount("-o", "remount,ro", small_disk)
     done = tuku("ingest", catalogue, "--set", f"lake.uri={lake}")
     assert done.code == 2
-    [paragraph] = done.err.strip().split("\n\n")
-    assert paragraph.startswith("tuku: ")
+    _, tuku_says, paragraph = done.err.partition("tuku: ")
+    assert tuku_says
+    assert "\n\n" not in paragraph.strip()
     assert str(lake) in paragraph
     assert "read-only" in paragraph
     assert "lake.uri" in paragraph

@@ -163,8 +163,10 @@ def _client(config: MilvusConfig, uri: str) -> MilvusClient:
     from pymilvus import MilvusClient
     from pymilvus.exceptions import MilvusException
 
-    # pymilvus prints a traceback for every refused call; what matters is in the exceptions that tuku raises.
+    # Both print a traceback for every refused call; what matters is in the exceptions that tuku raises.
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+    logging.getLogger("milvus_lite").propagate = False
+    logging.getLogger("milvus_lite").addHandler(logging.NullHandler())
     token = config.token.get_secret_value() if config.token else ""
     try:
         # A dedicated connection ends with its client; a shared one would outlive the local server.
