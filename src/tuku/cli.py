@@ -147,27 +147,39 @@ def _run(given: list[str]) -> int:
     try:
         code: int = cli.main(args=given, prog_name="tuku", standalone_mode=False)
     except click.exceptions.Exit as exit_:
-        code = exit_.exit_code
-    except click.Abort:
-        code = _complain("Stopped.", "", 130)
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except TukuError as error:
-        code = _complain(error.message, error.remedy, error.exit_code)
-        if "--json" in given and not isinstance(error, VerificationError):  # whose proof has been printed
-            _print_json({"status": "failed", "exit_code": code, "message": str(error)})
-    except RowError as error:
-        code = _complain(f"The query's picture cannot be used: {error}.", "", 2)
-    except KeyboardInterrupt:
-        code = _complain("Stopped by SIGINT.", "", 130)
-    except Exception as error:  # the last resort: one line for the user, everything for whoever asks
+        return exit_.exit_code
+    except VerificationError as error:
+        return _complain(error.message, error.remedy, error.exit_code)  # the proof itself has been shown
+    except Exception as error:
         if os.environ.get("TUKU_DEBUG"):
             raise
-        first = (str(error).strip().splitlines() or [""])[0]
-        code = _complain(f"Unexpected {type(error).__name__}: {first}", "TUKU_DEBUG=1 shows where.", 1)
+        return _fail(error, as_json="--json" in given)
+    except KeyboardInterrupt:
+        return _complain("Stopped by SIGINT.", "", 130)
     sys.stdout.flush()
     return code
+
+
+def _fail(error: Exception, *, as_json: bool) -> int:
+    """Say what went wrong: for people on stderr, for programs as the one JSON object on stdout."""
+    if isinstance(error, click.Abort):
+        message, remedy, code = "Stopped.", "", 130
+    elif isinstance(error, click.ClickException):
+        message, remedy, code = (
+            error.format_message(),
+            "`tuku --help` lists commands, `tuku COMMAND --help` options.",
+            2,
+        )
+    elif isinstance(error, TukuError):
+        message, remedy, code = error.message, error.remedy, error.exit_code
+    elif isinstance(error, RowError):
+        message, remedy, code = f"The query's picture cannot be used: {error}", "", 2
+    else:
+        first = (str(error).strip().splitlines() or [""])[0]
+        message, remedy, code = f"Unexpected {type(error).__name__}: {first}", "TUKU_DEBUG=1 shows where.", 1
+    if as_json:
+        _print_json({"status": "failed", "exit_code": code, "message": f"{message} {remedy}".strip()})
+    return _complain(message, remedy, code)
 
 
 def _load(profile: Path | None, overrides: Sequence[str]) -> Config:

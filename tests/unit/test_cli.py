@@ -107,8 +107,8 @@ def test_a_wrong_configuration_as_json(capsys):
 def test_a_command_line_that_is_not_understood(capsys, arguments):
     code, out, err = run(capsys, *arguments)
     assert (code, out) == (2, "")
-    assert err.startswith("Usage: ")
-    assert "Error: " in err
+    assert err.startswith("tuku: ")
+    assert "tuku COMMAND --help" in err
 
 
 def test_the_report_of_an_empty_lake(capsys, tmp_path):

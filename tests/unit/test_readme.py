@@ -32,8 +32,8 @@ def parse(line: str) -> click.Context:
         click.UsageError: there is no such command, option or value.
     """
     _, *arguments = shlex.split(line, comments=True)
-    group = cli.make_context("tuku", arguments)
-    name, command, rest = cli.resolve_command(group, [*group.protected_args, *group.args])
+    group = cli.make_context("tuku", list(arguments))
+    name, command, rest = cli.resolve_command(group, arguments)
     assert command is not None
     return command.make_context(name, rest, parent=group)
 

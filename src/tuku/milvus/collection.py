@@ -106,6 +106,20 @@ def require_vector_space(client: MilvusClient, name: str, embed_model: str) -> N
         )
 
 
+def require_metric(client: MilvusClient, name: str, metric: str) -> None:
+    """Refuses to search by, or to build an index of, another metric than the collection was made for.
+
+    Raises:
+        ConfigError: it was made for another one.
+    """
+    present = properties(client, name).get(METRIC)
+    if present is not None and present != metric:
+        raise ConfigError(
+            f"The collection {name} was made for the metric {present}; milvus.index.metric is {metric}.",
+            f"Set it back, or change the collection: {REBUILD}",
+        )
+
+
 def check_schema(client: MilvusClient, name: str, config: MilvusConfig, dim: int) -> None:
     """Checks that the collection has the fields, vectors and dimensions of the configuration.
 

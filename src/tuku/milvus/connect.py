@@ -92,6 +92,11 @@ def _open_local(config: MilvusConfig, *, create: bool) -> MilvusClient:
             f"milvus.uri is {config.uri!r}, a path that does not end in .db.",
             "Name a local file such as demo/milvus.db, or a server such as http://localhost:19530.",
         )
+    if Path(path).is_file():
+        raise ConfigError(
+            f"milvus.uri {config.uri!r} is a file that embedded Milvus has not made (it keeps a folder).",
+            "Move it away, or name another path.",
+        )
     if importlib.util.find_spec("milvus_lite") is None:
         raise ConfigError(
             f"milvus.uri {config.uri!r} is a local file, and that needs the package milvus-lite.",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from tuku.errors import ConfigError
 from tuku.milvus import alias, collection, index, load
 from tuku.milvus.connect import MissingFileError, connected, is_local
 from tuku.milvus.ledger import LoadedRuns
@@ -116,6 +117,8 @@ def load_and_verify(
         job = _Job(client, config, lake, run_id, embed_model, dim, progress)
         live = _live(client, config)
         strategy, reason = _choose(job, live)
+        if live is not None:
+            _require_no_collapse(job, live)
         if strategy == "rebuild" or live is None:
             report = _rebuild(job, reason)
         else:
@@ -164,9 +167,29 @@ def _require_fit(client: MilvusClient, config: Config, live: str, embed_model: s
     if config.load.strategy != "rebuild":
         collection.require_vector_space(client, live, embed_model)
         collection.check_schema(client, live, config.milvus, dim)
+        if not config.load.alias:
+            # Behind an alias another metric is a reason to rebuild; in place it would cut readers off.
+            collection.require_metric(client, live, config.milvus.index.metric)
     elif not config.load.alias and collection.vector_space(client, live) is None:
         # Rebuilding in place drops the collection: never one that tuku has not made.
         collection.require_vector_space(client, live, embed_model)
+
+
+def _require_no_collapse(job: _Job, live: str) -> None:
+    """A wrong lake.uri, or a disk that is not mounted, must not replace a full collection by an empty one.
+
+    Raises:
+        ConfigError: the lake holds far fewer images than readers see, and nobody has asked for that.
+    """
+    rows, seen = job.lake.rows(), collection.count(job.client, live)
+    least = seen * (1 - job.config.limits.max_deleted_fraction)
+    if seen and (not rows or (rows < least and job.config.load.strategy != "rebuild")):
+        raise ConfigError(
+            f"The lake holds {rows:,} images, the collection {live} {seen:,}: more would vanish than"
+            f" limits.max_deleted_fraction ({job.config.limits.max_deleted_fraction:g}) allows.",
+            "Check lake.uri and milvus.collection. If the lake is right: `tuku load --strategy rebuild`."
+            " Readers see what they saw before.",
+        )
 
 
 def _choose(job: _Job, live: str | None) -> tuple[Literal["upsert", "rebuild"], str]:

@@ -29,15 +29,17 @@ def require_readable(client: MilvusClient, config: MilvusConfig) -> str:
     return name
 
 
-def require_searchable(client: MilvusClient, config: MilvusConfig, embed_model: str) -> str:
+def require_searchable(client: MilvusClient, config: MilvusConfig, embed_model: str, dim: int) -> str:
     """The collection behind `milvus.collection`, loaded, and filled by this model (``provider/model@revision``).
 
     Raises:
-        ConfigError: there is no such collection.
+        ConfigError: there is no such collection, or it has other fields or another metric than configured.
         VectorSpaceError: another model filled it.
         MilvusError: it could not be loaded in time.
     """
     name = require_readable(client, config)
     collection.require_vector_space(client, name, embed_model)
+    collection.check_schema(client, name, config, dim)
+    collection.require_metric(client, name, config.index.metric)
     index.load(client, name, config.timeout_s)
     return name

@@ -18,7 +18,10 @@ _FOR_RECALL = (
     " Set milvus.index.type to FLAT, raise milvus.index.params or milvus.index.search_params,"
     " or lower verify.min_recall; then run `tuku load`."
 )
-_FOR_CONTENT = "A fresh collection is not shown to readers. Run `tuku load --strategy rebuild`: the lake holds all."
+_FOR_CONTENT = (
+    "Run `tuku load --strategy rebuild`: the lake holds all. A fresh collection is not shown to readers until it is"
+    " proven; rows upserted in place they see already."
+)
 
 
 def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tuple[LoadSummary, VerifySummary]:
@@ -43,6 +46,8 @@ def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tu
         progress.phase(phase, f"{done:,} of {total:,}")
 
     view = LakeView.of_one_space(lake)
+    if not view.runs:
+        raise StorageError(f"There is nothing to load in {lake.storage.root}.", "Run `tuku ingest` first.")
     _require_one_space(config, lake, view)
     outcome = load_and_verify(
         config, view, run_id=run_id, embed_model=stamp.embed_model, dim=stamp.dim, progress=on_progress
@@ -105,7 +110,7 @@ def verify(config: Config) -> VerifySummary:
         StorageError: the lake is empty.
         ConfigError: there is no collection.
     """
-    from tuku.milvus.collection import vector_space
+    from tuku.milvus.collection import check_schema, vector_space
     from tuku.milvus.connect import connected
     from tuku.milvus.reader import require_readable
     from tuku.milvus.verify import verify as verify_collection
@@ -118,6 +123,7 @@ def verify(config: Config) -> VerifySummary:
         if space != stamp.embed_model:
             # Nothing else can be compared across two vector spaces.
             return _summary([Check(name="vector space", expected=stamp.embed_model, actual=space, passed=False)])
+        check_schema(client, name, config.milvus, stamp.dim)
         view = LakeView.of_one_space(lake)
         checks = verify_collection(
             client,

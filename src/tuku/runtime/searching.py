@@ -72,7 +72,8 @@ def open_searcher(config: Config) -> Iterator[Searcher]:
 
     embedder = create_embedder(config.embed)
     with connected(config.milvus, create=False) as client, GuardedFetcher(config.fetch) as fetcher:
-        require_searchable(client, config.milvus, embedder.description.name)
+        model = embedder.description
+        require_searchable(client, config.milvus, model.name, model.dim or 0)
         yield Searcher(config, embedder, fetcher, MilvusRetriever(client, config.milvus))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,8 @@ def _find_ids(block: RowBlock, uris: list[str], errors: dict[int, RowError], pre
 def _id_error(id_: str) -> RowError | None:
     if not id_:
         return RowError("missing_id", "The row has no id, though the manifest has a column for it.")
+    if not id_.isprintable() and any(unicodedata.category(character) == "Cc" for character in id_):
+        return RowError("invalid_id", "The id has control characters, which no database filter takes.")
     if len(id_) * _UTF8_BYTES_PER_CHAR > MAX_ID_BYTES:
         size = len(id_.encode())
         if size > MAX_ID_BYTES:
