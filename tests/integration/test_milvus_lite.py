@@ -18,6 +18,7 @@ from tuku.milvus.connect import connected
 from tuku.milvus.filters import ids_in, quoted
 from tuku.milvus.job import LoadReport, check_target, load_and_verify
 from tuku.milvus.load import flush, upsert
+from tuku.milvus.reader import require_searchable
 from tuku.milvus.search import search
 from tuku.milvus.verify import verify
 from tuku.schemas import IMAGES
@@ -486,3 +487,32 @@ def test_a_file_that_another_process_has_open_is_named(uri: str, lake: MemoryLak
         assert other.wait(20) == 0
     assert capfd.readouterr().err == ""
     assert failed(run(config, lake)) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "strategy", "refused"), [(0, "rebuild", True), (8, "auto", True), (19, "auto", False)]
+)
+def test_a_lake_that_has_shrunk_does_not_empty_the_collection(
+    uri: str, rows: int, strategy: str, refused: bool
+) -> None:
+    ids = [f"id-{number}" for number in range(20)]
+    run(configured(uri), MemoryLake(images(ids, "r1")))
+    shrunk = MemoryLake(images(ids[:rows], "r1"))
+    config = configured(uri, load={"strategy": strategy})
+    if refused:
+        with pytest.raises(ConfigError, match="max_deleted_fraction"):
+            run(config, shrunk, "r2")
+    else:
+        assert run(config, shrunk, "r2").strategy == "rebuild"
+    with connected(config.milvus) as client:
+        assert collection.count(client, "tuku") == (20 if refused else rows)
+
+
+def test_another_metric_is_refused_in_place_and_by_search(uri: str, lake: MemoryLake) -> None:
+    made = {"load": {"alias": False}, "milvus": {"index": {"metric": "L2"}}}
+    run(configured(uri, **made), lake)
+    changed = configured(uri, load={"alias": False}, milvus={"index": {"metric": "IP"}})
+    with pytest.raises(ConfigError, match="metric"):
+        run(changed, lake, "r2")
+    with connected(changed.milvus) as client, pytest.raises(ConfigError, match="metric"):
+        require_searchable(client, changed.milvus, MODEL, DIM)
