@@ -109,10 +109,6 @@ class Run:
         """Write one of the run's text files."""
         self.storage.write(f"{self.folder}/{name}", text.encode())
 
-    def read_text(self, name: str) -> str:
-        """Read one of the run's text files."""
-        return self.storage.read(f"{self.folder}/{name}").decode()
-
     @property
     def begun(self) -> bool:
         """Whether anything of this run has been written."""
@@ -177,13 +173,16 @@ class Lake:
         return [run for run in self.runs() if run.committed]
 
     def run(self, run_id: str | None = None) -> Run:
-        """A run by its id; the newest without one.
+        """A run by its id; without one, the newest that has been reported.
 
         Raises:
             StorageError: there is no such run.
         """
         runs = self.runs()
-        found = [run for run in runs if run_id in (None, run.run_id)]
+        if run_id is None:
+            found = [run for run in runs if self.storage.exists(f"{run.folder}/report.json")]
+        else:
+            found = [run for run in runs if run.run_id == run_id]
         if not found:
             known = ", ".join(run.run_id for run in runs[-5:]) or "none"
             raise StorageError(

@@ -51,6 +51,11 @@ class Models:
             embedding_fingerprint(embedder, config.milvus.vectors),
         )
 
+    def notes(self) -> dict[str, str]:
+        """For people: by stage, which model it is, and what it is and is not."""
+        models = {"caption": self.captioner, "embed": self.embedder}
+        return {stage: f"{model.name}. {model.note}" for stage, model in models.items() if model is not None}
+
     def picture_sizes(self) -> list[PictureSize]:
         """What the decoder must deliver so that every model is served."""
         sizes = [model.picture_size for model in (self.captioner, self.embedder) if model is not None]

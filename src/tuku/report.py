@@ -141,6 +141,7 @@ class Report(Part):
         load: None when nothing was loaded; likewise `verify`.
         message: for a run that failed or stopped, one paragraph: what happened and what to do.
         resumed: whether it went on with an unfinished run.
+        models: by stage, which model it was, and what it is and is not.
         paths: where things are, by name (``report``, ``lake``, ``grid`` …).
     """
 
@@ -158,6 +159,7 @@ class Report(Part):
     verify: VerifySummary | None = None
     message: Text = ""
     resumed: bool = False
+    models: dict[Text, Text] = {}
     paths: dict[Text, Text] = {}
 
     def unaccounted(self) -> int:

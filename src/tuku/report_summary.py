@@ -61,6 +61,8 @@ class Summary:
                 yield Padding(Text(printable(report.load.reason), style="dim"), (0, 0, 0, 2), expand=False)
         if report.verify:
             yield from _section("Proof", _proof(report.verify, marks))
+        if report.models:
+            yield from _section("Models", _models(report.models))
         if report.paths:
             yield from _section("Files", _files(report.paths))
         yield Text()
@@ -149,6 +151,14 @@ def _proof(verify: VerifySummary, marks: _Marks) -> Table:
         mark = Text(marks.good, style="green") if check.passed else Text(marks.bad, style="bold red")
         values = (printable(units.value(value)) for value in (check.expected, check.actual))
         table.add_row(mark, Text(printable(check.name)), *(Text(value) for value in values))
+    return table
+
+
+def _models(models: Mapping[str, str]) -> Table:
+    table = _table("", "")
+    table.show_header = False
+    for stage, about in models.items():
+        table.add_row(Text(printable(stage), style="dim"), Text(printable(about), overflow="fold"))
     return table
 
 

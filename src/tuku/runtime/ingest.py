@@ -33,6 +33,7 @@ class _Record:
     """What is known of the run so far; whatever stops it, a report can be made."""
 
     config: Config
+    models: Models
     run: Run
     resumed: bool
     plan: Plan = field(default_factory=Plan)
@@ -74,6 +75,7 @@ class _Record:
             verify=self.verify,
             message=str(error) if error is not None else "",
             resumed=self.resumed,
+            models=self.models.notes(),
         )
 
 
@@ -104,7 +106,7 @@ def ingest(config: Config, progress: Progress) -> Report:
 
 def _ingest(config: Config, lake: Lake, manifest_uri: str, models: Models, progress: Progress) -> Report:
     run, interrupted = lake.begin()
-    record = _Record(config, run, resumed=bool(interrupted))
+    record = _Record(config, models, run, resumed=bool(interrupted))
     try:
         with interruptible():
             _work(record, lake, manifest_uri, models, progress)

@@ -36,7 +36,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
-def record(lake: Lake) -> _Record:
+def record(lake: Lake, models: Models) -> _Record:
     """A run that has done its work: 10 rows, of which 5 were stored."""
     run, _ = lake.begin()
     stats = BlockStats(
@@ -48,7 +48,7 @@ def record(lake: Lake) -> _Record:
         usage={"caption": Usage(requests=4, retries=1), "embed": Usage()},
     )
     plan = Plan(manifest=10, new=7, changed=1, unchanged=1, duplicates=1, work=8)
-    return _Record(Config(), run, resumed=False, plan=plan, stats=stats)
+    return _Record(Config(), models, run, resumed=False, plan=plan, stats=stats)
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +103,9 @@ def test_the_report_of_a_run_that_did_not_end_well(
     assert report.load is report.verify is None
 
 
-def test_the_report_of_a_run_that_had_not_begun_to_work(lake: Lake) -> None:
+def test_the_report_of_a_run_that_had_not_begun_to_work(lake: Lake, models: Models) -> None:
     run, _ = lake.begin()
-    report = _Record(Config(), run, resumed=False, error=StoppedError("The disk is full.")).report()
+    report = _Record(Config(), models, run, resumed=False, error=StoppedError("The disk is full.")).report()
     assert report.rows.manifest == report.rows.ok == report.rows.failed == 0
     assert report.stages == report.api == report.errors == {}
     assert report.seconds >= 0
