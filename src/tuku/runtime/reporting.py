@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from tuku.config import Config
-from tuku.errors import RowError, TukuError
+from tuku.errors import TukuError
+from tuku.imaging import encode_jpeg
 from tuku.lake import Lake, Run, read_rows
 from tuku.report import Report
 from tuku.report_html import ErrorExample, Tile, render_report
+from tuku.runtime.thumbnails import thumbnails
 
 _log = logging.getLogger(__name__)
 _THUMBNAIL_PX = 256
@@ -49,22 +49,15 @@ def write_report(report: Report, run: Run, lake: Lake, config: Config) -> Report
 def _gallery(run: Run, config: Config) -> list[Tile]:
     """Pictures of this run. One that changed nothing has none: its report must not fetch what the run did not."""
     from tuku.fetching import GuardedFetcher
-    from tuku.imaging import encode_jpeg, thumbnail
 
     rows = list(_first_rows(run, config.report.gallery))
     with GuardedFetcher(config.fetch) as fetcher:
-        files = fetcher.fetch([row["uri"] for row in rows])
-    tiles = []
-    for row, file in zip(rows, files, strict=True):
-        if isinstance(file, RowError):
-            continue
-        try:
-            picture = thumbnail(file.content, _THUMBNAIL_PX, max_pixels=config.decode.max_pixels)
-        except RowError:
-            continue
-        jpeg = encode_jpeg(np.asarray(picture))
-        tiles.append(Tile(jpeg, row["caption"], row["keywords"], row["uri"], row["image_id"]))
-    return tiles
+        pictures = thumbnails([row["uri"] for row in rows], fetcher, config.decode, _THUMBNAIL_PX)
+    return [
+        Tile(encode_jpeg(picture), row["caption"], row["keywords"], row["uri"], row["image_id"])
+        for row, picture in zip(rows, pictures, strict=True)
+        if picture is not None
+    ]
 
 
 def _first_rows(run: Run, limit: int) -> Iterator[dict[str, Any]]:

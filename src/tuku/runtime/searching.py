@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +12,10 @@ import numpy as np
 from PIL import Image
 
 from tuku.config import Config, MilvusConfig
-from tuku.errors import RowError
 from tuku.fetching import Fetcher, GuardedFetcher
-from tuku.imaging import thumbnail
 from tuku.protocols import Vector
 from tuku.providers.registry import create_embedder
+from tuku.runtime.thumbnails import thumbnails
 from tuku.search.grid import draw_grid, save_grid
 from tuku.search.results import Query, Result, SearchAnswer
 from tuku.search.searcher import Searcher
@@ -25,7 +23,6 @@ from tuku.search.searcher import Searcher
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-_log = logging.getLogger(__name__)
 _TILE_PX = 480
 
 
@@ -92,21 +89,7 @@ def search(config: Config, query: Query, grid: Path | None = None) -> SearchAnsw
 
 
 def _draw(answer: SearchAnswer, fetcher: Fetcher, config: Config) -> Image.Image:
-    uris = [result.uri for result in answer.results]
-    pictures = _pictures(uris, fetcher, config)
-    asked = _pictures([answer.query.image], fetcher, config)[0] if answer.query.image is not None else None
-    return draw_grid(answer, pictures, asked)
-
-
-def _pictures(uris: list[str], fetcher: Fetcher, config: Config) -> list[Image.Image | None]:
-    """A small copy of each; None where it cannot be had any more."""
-    pictures: list[Image.Image | None] = []
-    for uri, file in zip(uris, fetcher.fetch(uris), strict=True):
-        try:
-            if isinstance(file, RowError):
-                raise file
-            pictures.append(thumbnail(file.content, _TILE_PX, max_pixels=config.decode.max_pixels))
-        except RowError as error:
-            _log.warning("No picture for %s: %s", uri, error)
-            pictures.append(None)
-    return pictures
+    found = [result.uri for result in answer.results]
+    asked = [answer.query.image] if answer.query.image is not None else []
+    pictures = thumbnails([*found, *asked], fetcher, config.decode, _TILE_PX)
+    return draw_grid(answer, pictures[: len(found)], pictures[-1] if asked else None)
