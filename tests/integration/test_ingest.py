@@ -125,7 +125,7 @@ def test_http_catalogue(tuku, photographs, tmp_path):
 
 def test_four_ways_to_search_and_the_grid(tuku, catalogue, tmp_path):
     assert tuku("ingest", catalogue).code == 0
-    picture = next(path for path in catalogue.parent.rglob("*") if "cat" in path.stem or "chelsea" in path.stem)
+    picture = catalogue.parent / "photographs" / "猫.png"
     for query in (
         ["a cat"],
         ["a cat", "--in", "text"],
