@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -91,3 +94,15 @@ def test_nulls_are_empty_views() -> None:
 def test_a_slice_of_a_batch_gives_its_own_pictures() -> None:
     batch = decoded(LARGE, SMALL, LARGE)
     assert pictures(batch.slice(1), [0])[0].pixels.shape == (20, 30, 3)
+
+
+def test_pixels_are_let_go_of_with_their_batch() -> None:
+    decoded(*[LARGE] * 10)
+    tracemalloc.start()
+    try:
+        decoded(*[LARGE] * 200)
+        gc.collect()
+        left_over, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert left_over < 20 * 75 * 50 * 3
