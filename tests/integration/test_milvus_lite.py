@@ -16,10 +16,11 @@ from tuku.errors import ConfigError, MilvusError, VectorSpaceError
 from tuku.milvus import alias, collection, index
 from tuku.milvus.connect import connected
 from tuku.milvus.filters import ids_in, quoted
-from tuku.milvus.job import LoadReport, check_target, load_and_verify
+from tuku.milvus.job import LoadReport, load_and_verify
 from tuku.milvus.load import flush, upsert
 from tuku.milvus.reader import require_searchable
 from tuku.milvus.search import search
+from tuku.milvus.target import check_target
 from tuku.milvus.verify import verify
 from tuku.schemas import IMAGES
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tuku.errors import ConfigError
 from tuku.milvus import alias, collection, index, load
-from tuku.milvus.connect import MissingFileError, connected, is_local
+from tuku.milvus.connect import connected, is_local
 from tuku.milvus.ledger import LoadedRuns
+from tuku.milvus.target import live_collection, require_fit, require_no_collapse
 from tuku.milvus.verify import COUNT, LakeReader, verify
 from tuku.report import Check
 from tuku.schemas import IMAGES
@@ -115,10 +115,10 @@ def load_and_verify(
     started = time.perf_counter()
     with connected(config.milvus) as client:
         job = _Job(client, config, lake, run_id, embed_model, dim, progress)
-        live = _live(client, config)
+        live = live_collection(client, config)
         strategy, reason = _choose(job, live)
         if live is not None:
-            _require_no_collapse(job, live)
+            require_no_collapse(client, config, live, lake.rows())
         if strategy == "rebuild" or live is None:
             report = _rebuild(job, reason)
         else:
@@ -131,72 +131,11 @@ def load_and_verify(
     return replace(report, seconds=time.perf_counter() - started)
 
 
-def check_target(config: Config, *, embed_model: str, dim: int) -> None:
-    """Finds out before any work is done whether a load could go into what is there; writes nothing.
-
-    Args:
-        config: `milvus` and `load` are used.
-        embed_model: ``provider/model@revision`` of the vectors to come.
-        dim: their length.
-
-    Raises:
-        VectorSpaceError, ConfigError: what `load_and_verify` would raise. No file or no collection is fine.
-        MilvusError: Milvus cannot be reached.
-    """
-    try:
-        with connected(config.milvus, create=False) as client:
-            live = _live(client, config)
-            if live is not None:
-                _require_fit(client, config, live, embed_model, dim)
-    except MissingFileError:
-        return  # the load will make it
-
-
-def _live(client: MilvusClient, config: Config) -> str | None:
-    """The collection that readers see; None if there is none yet."""
-    target = config.milvus.collection
-    if config.load.alias:
-        alias.require_alias_free(client, target)
-        return alias.resolve(client, target)
-    alias.require_collection_free(client, target)
-    return target if collection.exists(client, target) else None
-
-
-def _require_fit(client: MilvusClient, config: Config, live: str, embed_model: str, dim: int) -> None:
-    """Refuses a collection that can neither be filled further nor, with `load.strategy: rebuild`, replaced."""
-    if config.load.strategy != "rebuild":
-        collection.require_vector_space(client, live, embed_model)
-        collection.check_schema(client, live, config.milvus, dim)
-        if not config.load.alias:
-            # Behind an alias another metric is a reason to rebuild; in place it would cut readers off.
-            collection.require_metric(client, live, config.milvus.index.metric)
-    elif not config.load.alias and collection.vector_space(client, live) is None:
-        # Rebuilding in place drops the collection: never one that tuku has not made.
-        collection.require_vector_space(client, live, embed_model)
-
-
-def _require_no_collapse(job: _Job, live: str) -> None:
-    """A wrong lake.uri, or a disk that is not mounted, must not replace a full collection by an empty one.
-
-    Raises:
-        ConfigError: the lake holds far fewer images than readers see, and nobody has asked for that.
-    """
-    rows, seen = job.lake.rows(), collection.count(job.client, live)
-    least = seen * (1 - job.config.limits.max_deleted_fraction)
-    if seen and (not rows or (rows < least and job.config.load.strategy != "rebuild")):
-        raise ConfigError(
-            f"The lake holds {rows:,} images, the collection {live} {seen:,}: more would vanish than"
-            f" limits.max_deleted_fraction ({job.config.limits.max_deleted_fraction:g}) allows.",
-            "Check lake.uri and milvus.collection. If the lake is right: `tuku load --strategy rebuild`."
-            " Readers see what they saw before.",
-        )
-
-
 def _choose(job: _Job, live: str | None) -> tuple[Literal["upsert", "rebuild"], str]:
     config = job.config
     if live is None:
         return "rebuild", f"there is no collection {job.target} yet"
-    _require_fit(job.client, config, live, job.embed_model, job.dim)
+    require_fit(job.client, config, live, job.embed_model, job.dim)
     if config.load.strategy == "rebuild":
         return "rebuild", "load.strategy is rebuild"
     if config.load.strategy == "upsert":

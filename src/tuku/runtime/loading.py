@@ -73,7 +73,7 @@ def check_target(config: Config, models: Models) -> None:
         ConfigError: the collection there has other fields, another vector space, or is not tuku's.
         MilvusError: no server answers.
     """
-    from tuku.milvus.job import check_target as check
+    from tuku.milvus.target import check_target as check
 
     check(config, embed_model=models.embedder.name, dim=models.embedder.dim or 0)
 

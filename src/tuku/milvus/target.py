@@ -1,0 +1,75 @@
+"""What stands where a load is to go, and whether it may go there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuku.errors import ConfigError
+from tuku.milvus import alias, collection
+from tuku.milvus.connect import MissingFileError, connected
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+    from tuku.config import Config
+
+
+def check_target(config: Config, *, embed_model: str, dim: int) -> None:
+    """Finds out before any work is done whether a load could go into what is there; writes nothing.
+
+    Args:
+        config: `milvus` and `load` are used.
+        embed_model: ``provider/model@revision`` of the vectors to come.
+        dim: their length.
+
+    Raises:
+        VectorSpaceError, ConfigError: what `load_and_verify` would raise. No file or no collection is fine.
+        MilvusError: Milvus cannot be reached.
+    """
+    try:
+        with connected(config.milvus, create=False) as client:
+            live = live_collection(client, config)
+            if live is not None:
+                require_fit(client, config, live, embed_model, dim)
+    except MissingFileError:
+        return  # the load will make it
+
+
+def live_collection(client: MilvusClient, config: Config) -> str | None:
+    """The collection that readers see; None if there is none yet."""
+    target = config.milvus.collection
+    if config.load.alias:
+        alias.require_alias_free(client, target)
+        return alias.resolve(client, target)
+    alias.require_collection_free(client, target)
+    return target if collection.exists(client, target) else None
+
+
+def require_fit(client: MilvusClient, config: Config, live: str, embed_model: str, dim: int) -> None:
+    """Refuses a collection that can neither be filled further nor, with `load.strategy: rebuild`, replaced."""
+    if config.load.strategy != "rebuild":
+        collection.require_vector_space(client, live, embed_model)
+        collection.check_schema(client, live, config.milvus, dim)
+        if not config.load.alias:
+            # Behind an alias another metric is a reason to rebuild; in place it would cut readers off.
+            collection.require_metric(client, live, config.milvus.index.metric)
+    elif not config.load.alias and collection.vector_space(client, live) is None:
+        # Rebuilding in place drops the collection: never one that tuku has not made.
+        collection.require_vector_space(client, live, embed_model)
+
+
+def require_no_collapse(client: MilvusClient, config: Config, live: str, rows: int) -> None:
+    """A wrong lake.uri, or a disk that is not mounted, must not replace a full collection by an empty one.
+
+    Raises:
+        ConfigError: the lake holds far fewer images than readers see, and nobody has asked for that.
+    """
+    seen = collection.count(client, live)
+    least = seen * (1 - config.limits.max_deleted_fraction)
+    if seen and (not rows or (rows < least and config.load.strategy != "rebuild")):
+        raise ConfigError(
+            f"The lake holds {rows:,} images, the collection {live} {seen:,}: more would vanish than"
+            f" limits.max_deleted_fraction ({config.limits.max_deleted_fraction:g}) allows.",
+            "Check lake.uri and milvus.collection. If the lake is right: `tuku load --strategy rebuild`."
+            " Readers see what they saw before.",
+        )
