@@ -56,14 +56,14 @@ def run_tuku(urls: list[str], out: Path) -> None:
 
 
 def _tuku_worker(urls: list[str], out: Path) -> None:
-    from tuku.config import FetchConfig, RuntimeConfig
+    from tuku.config import FetchConfig
     from tuku.fetching import GuardedFetcher
     from tuku.protocols import PictureSize
     from tuku.stages.decode import decode_batch
     from tuku.stages.fetch import fetch_batch
 
     out.mkdir(parents=True)
-    rows = RuntimeConfig().slice_rows
+    rows = 32
     batches = [_rows(urls[start : start + rows]) for start in range(0, len(urls), rows)]
     with GuardedFetcher(FetchConfig(allow_private_networks=True)) as fetcher, ThreadPoolExecutor(1) as ahead:
         waiting = ahead.submit(fetch_batch, batches[0], fetcher)

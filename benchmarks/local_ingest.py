@@ -88,6 +88,8 @@ def run_tuku(catalogue: Path, lake_folder: Path) -> float:
     from tuku.runtime.engine import run_work_list
     from tuku.runtime.models import describe_models
     from tuku.runtime.planning import write_plan
+    from tuku.runtime.worker import Assignment
+    from tuku.schemas import PAID
 
     config = Config(lake=LakeConfig(uri=str(lake_folder)), fetch=FetchConfig())
     models, lake = describe_models(config), Lake.at(config.lake.uri)
@@ -95,7 +97,8 @@ def run_tuku(catalogue: Path, lake_folder: Path) -> float:
         started = time.perf_counter()
         run, _ = lake.begin()
         plan = write_plan(config, str(catalogue.resolve()), models, LakeView.everything(lake), run, SilentProgress())
-        ok = sum(stats.ok for stats in run_work_list(config, models, run, workers))
+        job = Assignment(config, models, run, PAID.empty_table(), workers)
+        ok = sum(stats.ok for stats in run_work_list(job))
         run.commit()
         seconds = time.perf_counter() - started
     if ok != plan.manifest:

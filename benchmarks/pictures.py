@@ -11,7 +11,7 @@ import math
 import random
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from PIL import Image
@@ -27,8 +27,13 @@ _PHOTOGRAPHS = (
 )
 
 
-def make_catalogue(folder: Path, count: int) -> Path:
+def make_catalogue(folder: Path, count: int, mean_pixels: int = _MEAN_PIXELS) -> Path:
     """A folder of `count` JPEGs and a ``catalogue.csv`` that lists them; what is there already is kept.
+
+    Args:
+        folder: one for each mean size.
+        count: how many pictures.
+        mean_pixels: of a picture.
 
     Returns:
         The path of the CSV file.
@@ -36,7 +41,7 @@ def make_catalogue(folder: Path, count: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     missing = [number for number in range(count) if not (folder / _name(number)).exists()]
     with ProcessPoolExecutor() as pool:
-        for _ in pool.map(_write, [folder] * len(missing), missing, chunksize=50):
+        for _ in pool.map(partial(_write, folder, mean_pixels), missing, chunksize=50):
             pass
     catalogue = folder / f"catalogue-{count}.csv"
     with catalogue.open("w", newline="", encoding="utf-8") as file:
@@ -50,11 +55,11 @@ def _name(number: int) -> str:
     return f"{number:06d}.jpg"
 
 
-def _write(folder: Path, number: int) -> None:
+def _write(folder: Path, mean_pixels: int, number: int) -> None:
     chance = random.Random(number)
     photographs = _photographs()
     photograph = photographs[number % len(photographs)]
-    pixels = _MEAN_PIXELS * chance.lognormvariate(-0.18, 0.6)
+    pixels = mean_pixels * chance.lognormvariate(-0.18, 0.6)
     aspect = chance.uniform(0.6, 1.7)
     size = max(64, round(math.sqrt(pixels * aspect))), max(64, round(math.sqrt(pixels / aspect)))
     share = chance.uniform(0.4, 1.0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -75,6 +77,15 @@ class QuotaConfig(Section):
     tokens_per_min: Count | None = None
 
 
+class PriceConfig(Section):
+    """What a model costs; what is not set is as the provider's description has it."""
+
+    input_per_1k: NotNegative | None = None
+    output_per_1k: NotNegative | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    as_of: date | None = None
+
+
 class CaptionConfig(Section):
     """Which model writes the captions."""
 
@@ -82,9 +93,12 @@ class CaptionConfig(Section):
     model: Name | None = None
     prompt: Name | None = None
     max_side_px: Annotated[int, Field(ge=32)] | None = None
+    max_tokens: Count | None = None
+    parameters: dict[str, bool | int | float | str] = {}
     base_url: Name | None = None
-    concurrency: Count = 1
+    concurrency: Count | None = None
     quota: QuotaConfig = QuotaConfig()
+    price: PriceConfig = PriceConfig()
 
 
 class EmbedConfig(Section):
@@ -93,21 +107,36 @@ class EmbedConfig(Section):
     provider: Name = "local"
     model: Name | None = None
     dim: Count | None = None
+    max_side_px: Annotated[int, Field(ge=32)] | None = None
+    parameters: dict[str, bool | int | float | str] = {}
     base_url: Name | None = None
-    concurrency: Count = 1
+    concurrency: Count | None = None
     quota: QuotaConfig = QuotaConfig()
+    price: PriceConfig = PriceConfig()
 
 
 class QuotaShareConfig(Section):
-    """How much of the quotas this cluster may use."""
+    """Whose quotas they are, and how much of them this cluster may use."""
 
+    account: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "default"
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class RetryConfig(Section):
+    """How long a model's service is asked again."""
+
+    attempts: Count = 5
+    first_wait_s: NotNegative = 1.0
+    max_wait_s: Seconds = 30.0
+    max_total_s: Seconds = 600.0
+    request_timeout_s: Seconds = 60.0
+    max_outage_s: NotNegative = 900.0
 
 
 class LimitsConfig(Section):
     """Where a run stops or fails."""
 
-    max_cost: Annotated[float, Field(ge=0)] | None = None
+    max_cost: NotNegative | None = None
     max_calls: Annotated[int, Field(ge=0)] | None = None
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     max_failed_fraction: Fraction = 0.05
@@ -169,7 +198,7 @@ class WriteConfig(Section):
 class StopConfig(Section):
     """How a run ends when it is told to."""
 
-    grace_s: Annotated[float, Field(ge=0)] = 30.0
+    grace_s: NotNegative = 30.0
 
 
 class RuntimeConfig(Section):
@@ -179,7 +208,7 @@ class RuntimeConfig(Section):
     workers: Annotated[int, Field(ge=0)] = 0
     worker_cpus: Annotated[float, Field(gt=0)] = 1.0
     block_rows: Count = 256
-    slice_rows: Count = 32
+    slice_rows: Count | None = None
 
 
 class ReportConfig(Section):
@@ -199,6 +228,7 @@ class Config(Section):
     caption: CaptionConfig = CaptionConfig()
     embed: EmbedConfig = EmbedConfig()
     quota: QuotaShareConfig = QuotaShareConfig()
+    retry: RetryConfig = RetryConfig()
     limits: LimitsConfig = LimitsConfig()
     milvus: MilvusConfig = MilvusConfig()
     load: LoadConfig = LoadConfig()

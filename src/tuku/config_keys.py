@@ -94,6 +94,8 @@ def _in_words(schema: Mapping[str, Any]) -> str:
 
 
 def _text_in_words(schema: Mapping[str, Any]) -> str:
+    if schema.get("format") == "date":
+        return "a date such as 2026-11-01"
     if "pattern" in schema:
         return f"text that matches {schema['pattern']}"
     return "text, not empty" if schema.get("minLength") else "text"

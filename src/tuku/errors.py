@@ -74,6 +74,10 @@ class InterruptedRunError(TukuError):
     exit_code = 130
 
 
+STOPPED = "stopped"
+"""The code of a row that was not worked because the run was halted: no dead letter, the next run works it."""
+
+
 @dataclass(unsafe_hash=True)
 class RowError(Exception):
     """Why one row failed: becomes the row's dead letter. Nobody changes one; Python itself must (`__traceback__`).

@@ -3,6 +3,7 @@
     <lake>/runs/<run_id>/plan/work-*.parquet    what the run has to do
     <lake>/runs/<run_id>/parts/part-*.parquet   one row per image that succeeded
     <lake>/runs/<run_id>/errors/part-*.parquet  one row per image that did not
+    <lake>/runs/<run_id>/paid/part-*.parquet    answers paid for by rows that did not, or that were stopped
     <lake>/runs/<run_id>/_COMMITTED             from here on readers see the run
 
 Run ids sort by time. The current view of the lake is, for every image_id, its row in the newest committed run.
@@ -25,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuku.errors import StorageError
-from tuku.schemas import DEAD_LETTERS, IMAGES
+from tuku.schemas import DEAD_LETTERS, IMAGES, PAID
 from tuku.storage import Storage
 
 _MARKER = "_COMMITTED"
@@ -33,6 +34,7 @@ _REJECTED = "_REJECTED"
 _MODELS = "models.json"
 _LOCK = ".lock"
 _TIME = "%Y%m%dT%H%M%S%fZ"
+_NOTHING = PAID.empty_table()
 _RUN_ID = re.compile(r"(\d{8}T\d{12}Z)-[0-9a-f]{4}$")
 
 
@@ -78,7 +80,11 @@ class Run:
         """Names of the work list's files."""
         return self.storage.files(f"{self.folder}/plan", ".parquet")
 
-    def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table) -> None:
+    def paid(self) -> list[str]:
+        """Names of the files with answers that were paid for by rows that did not succeed."""
+        return self.storage.files(f"{self.folder}/paid", ".parquet")
+
+    def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table, paid: pa.Table = _NOTHING) -> None:
         """Make a block's rows durable, in the place of whatever the same block left before.
 
         A block that is worked again (its worker was lost) may end otherwise, so its files bear the block's name
@@ -87,12 +93,14 @@ class Run:
         Args:
             name: the same for the same block, different for any other of the run.
             images: the rows that succeeded, schema `IMAGES`.
-            dead_letters: the others, schema `DEAD_LETTERS`.
+            dead_letters: those that failed, schema `DEAD_LETTERS`.
+            paid: what rows that did not succeed had gained, schema `PAID`.
 
         Raises:
             StoppedError: the disk is full.
             StorageError: the lake cannot be written to.
         """
+        self._write_rows(f"{self.folder}/paid/part-{name}.parquet", paid.cast(PAID))
         self._write_rows(f"{self.folder}/parts/part-{name}.parquet", images.cast(IMAGES))
         self._write_rows(f"{self.folder}/errors/part-{name}.parquet", dead_letters.cast(DEAD_LETTERS))
 
@@ -207,6 +215,12 @@ class Lake:
             run.commit()
         newest = runs[-1].run_id if runs else ""
         return Run(self.storage, new_run_id(after=newest)), [run.run_id for run in interrupted]
+
+    def paid(self) -> Iterator[pa.Table]:
+        """Answers that were paid for by rows that did not succeed, oldest first (schema `PAID`)."""
+        for run in self.runs():
+            for name in run.paid():
+                yield from read_rows(run.storage, name)
 
     def stamp(self) -> Stamp | None:
         """Which model fills the vectors of this lake (models.json); None for a new lake.

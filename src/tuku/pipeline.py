@@ -9,8 +9,10 @@ which `tuku.runtime` fills on the worker.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import pyarrow as pa
 
@@ -22,7 +24,18 @@ from tuku.stages.decode import decode_batch
 from tuku.stages.embed import embed_batch
 from tuku.stages.fetch import fetch_batch
 from tuku.stages.fingerprints import caption_fingerprint, embedding_fingerprint
+from tuku.stages.paid import PaidAnswers
 from tuku.stages.write import Sink, write_batch
+from tuku.terms import Terms
+
+Lane = Literal["io", "cpu", "gpu", "api"]
+"""What a stage waits for: disks and networks, this machine's processors, or somebody's service."""
+
+_SLICE_ROWS, _SERVED_SLICE_ROWS = 32, 16
+_CALLS_TO_ROWS = 6
+"""Rows under way for each request in flight: a slice is done when the slowest of its answers has come."""
+_SECONDS_UNDER_WAY = 20
+"""From a row's file to its last vector, with a service whose slowest answers take 8 s: so much of a quota is ahead."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +60,60 @@ class Models:
         return cls(
             captioner,
             embedder,
-            caption_fingerprint(captioner, config.caption),
+            caption_fingerprint(captioner),
             embedding_fingerprint(embedder, config.milvus.vectors),
         )
 
     def notes(self) -> dict[str, str]:
         """For people: by stage, which model it is, and what it is and is not."""
+        return {stage: f"{model.name}. {model.note}" for stage, model in self.by_stage().items()}
+
+    def by_stage(self) -> dict[str, ModelDescription]:
+        """The models by the stage that asks them."""
         models = {"caption": self.captioner, "embed": self.embedder}
-        return {stage: f"{model.name}. {model.note}" for stage, model in models.items() if model is not None}
+        return {stage: model for stage, model in models.items() if model is not None}
+
+    def lane(self, stage: str) -> Lane:
+        """Where the stage of this name does its work."""
+        model = self.by_stage().get(stage)
+        return "cpu" if model is None else model.lane
+
+    def slice_rows(self, config: Config) -> int:
+        """How many rows go through the stages together: fewer where all wait for the slowest answer."""
+        served = any(model.lane == "api" for model in self.by_stage().values())
+        return config.runtime.slice_rows or (_SERVED_SLICE_ROWS if served else _SLICE_ROWS)
+
+    def rows_in_flight(self, workers: int) -> int:
+        """How many rows each of so many workers has under way so that no service waits; 0 if no model is one."""
+        terms = [model.terms for model in self.by_stage().values() if model.terms is not None]
+        return max((_rows_in_flight(each, workers) for each in terms), default=0)
 
     def picture_sizes(self) -> list[PictureSize]:
         """What the decoder must deliver so that every model is served."""
-        sizes = [model.picture_size for model in (self.captioner, self.embedder) if model is not None]
+        sizes = [model.picture_size for model in self.by_stage().values()]
         return [size for size in sizes if size is not None]
+
+
+def _rows_in_flight(terms: Terms, workers: int) -> int:
+    most = _CALLS_TO_ROWS * terms.concurrency
+    if terms.requests_per_min is None:
+        return most
+    rows_per_s = terms.requests_per_min / 60 * terms.pictures_per_request
+    return min(most, math.ceil(rows_per_s * _SECONDS_UNDER_WAY / workers))
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
 class Toolbox:
-    """What the stages use; one for each worker."""
+    """What the stages use; one for each worker.
+
+    Attributes:
+        paid: answers that earlier runs paid for and could not use.
+        halted: whether the run is to stop: then no stage begins on a slice.
+    """
 
     config: Config
     models: Models
@@ -72,53 +121,47 @@ class Toolbox:
     captioner: Captioner | None
     embedder: Embedder
     sink: Sink
+    paid: PaidAnswers = field(default_factory=PaidAnswers)
+    halted: Callable[[], bool] = _never
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the pipeline.
+    """One step of the pipeline, from the previous stage's schema to its own.
 
     Attributes:
         name: as in reports and dead letters.
-        work: from the previous stage's schema to this one's.
-        batch_rows: how many rows it gets at a time, by configuration.
-        ahead: it waits on disks and networks, so it works one batch ahead of the others, on a thread of its own.
+        work: what it does to a slice of a block, or to the block.
+        lane: what it waits for; slices share a worker's processors, and wait for the rest side by side.
+        on_block: it is done once, to the whole block, after all slices have been through the others.
     """
 
     name: str
     work: Callable[[pa.Table, Toolbox], pa.Table]
-    batch_rows: Callable[[Config], int]
-    ahead: bool = False
-
-
-def _slice(config: Config) -> int:
-    return config.runtime.slice_rows
-
-
-def _block(config: Config) -> int:
-    return config.runtime.block_rows
+    lane: Callable[[Models], Lane]
+    on_block: bool = False
 
 
 STAGES = (
-    Stage("fetch", lambda batch, box: fetch_batch(batch, box.fetcher), _slice, ahead=True),
+    Stage("fetch", lambda batch, box: fetch_batch(batch, box.fetcher), lambda _: "io"),
     Stage(
         "decode",
         lambda batch, box: decode_batch(
             batch, max_pixels=box.config.decode.max_pixels, sizes=box.models.picture_sizes()
         ),
-        _slice,
+        lambda _: "cpu",
     ),
     Stage(
         "caption",
-        lambda batch, box: caption_batch(batch, box.captioner, box.models.caption_fingerprint),
-        _slice,
+        lambda batch, box: caption_batch(batch, box.captioner, box.models.caption_fingerprint, box.paid),
+        lambda models: models.lane("caption"),
     ),
     Stage(
         "embed",
         lambda batch, box: embed_batch(
-            batch, box.embedder, box.config.milvus.vectors, box.models.embedding_fingerprint
+            batch, box.embedder, box.config.milvus.vectors, box.models.embedding_fingerprint, box.paid
         ),
-        _slice,
+        lambda models: models.lane("embed"),
     ),
-    Stage("write", lambda batch, box: write_batch(batch, box.sink), _block),
+    Stage("write", lambda batch, box: write_batch(batch, box.sink), lambda _: "io", on_block=True),
 )

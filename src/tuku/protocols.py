@@ -9,7 +9,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from tuku.errors import RowError
+from tuku.errors import RowError, TukuError
+from tuku.terms import Charge, Terms, ThrottleKind
 
 Pixels = npt.NDArray[np.uint8]
 """RGB picture: uint8 (height, width, 3)."""
@@ -95,6 +96,9 @@ class ModelDescription:
         picture_size: what the decoder must deliver; None for a model that sees no pictures.
         dim: length of its vectors; None for a captioner.
         lane: where it works: ``cpu`` and ``gpu`` are bound by this machine, ``api`` by somebody's quota.
+        settings: what its answers depend on beside the model, such as the prompt: (name, value) each. Part of the
+            fingerprint, so a change redoes the rows.
+        terms: what it may be asked and what that costs; None for a model that nobody charges for or limits.
         languages: ISO 639-1 codes of the languages it understands or writes.
         licence: SPDX identifier of the weights.
         note: what it is and what it is not, for its users.
@@ -106,6 +110,8 @@ class ModelDescription:
     picture_size: PictureSize | None = None
     dim: int | None = None
     lane: Literal["cpu", "gpu", "api"] = "cpu"
+    settings: tuple[tuple[str, str], ...] = ()
+    terms: Terms | None = None
     languages: tuple[str, ...] = ()
     licence: str = ""
     note: str = ""
@@ -116,9 +122,45 @@ class ModelDescription:
         return f"{self.provider}/{self.model}@{self.revision}"
 
 
+class Quota(Protocol):
+    """Leave to send requests to one model's service, given to everyone who asks it in one place.
+
+    Its owner calls it on one event loop. Each `acquire` that returned is followed by one `settle` or one `throttled`.
+    """
+
+    async def acquire(self, charge: Charge) -> None:
+        """Wait for one request's turn.
+
+        Raises:
+            TukuError: the run has been halted.
+        """
+        ...
+
+    def settle(self, charge: Charge, used: Charge) -> None:
+        """The request that `charge` was acquired for has ended; it used this (nothing, if it failed)."""
+        ...
+
+    def throttled(self, charge: Charge, kind: ThrottleKind, retry_after_s: float | None) -> None:
+        """The request was refused for being one too many; the service said to wait so long, or nothing."""
+        ...
+
+    def halt(self, error: TukuError) -> None:
+        """No further request of this run, from anywhere: `error` says why."""
+        ...
+
+    @property
+    def halted(self) -> TukuError | None:
+        """Why no further request is sent, or None."""
+        ...
+
+
 @runtime_checkable
 class Captioner(Protocol):
-    """Writes captions. Safe to call from several threads at once."""
+    """Writes captions. Safe to call from several threads at once.
+
+    Once the run has been halted (see `Quota.halt`), what was not answered is a `RowError` of code ``stopped``:
+    answers that have been paid for are never lost with it.
+    """
 
     @property
     def description(self) -> ModelDescription:
@@ -139,7 +181,7 @@ class Embedder(Protocol):
     """Puts pictures and texts into one vector space. Safe to call from several threads at once.
 
     Passages (captions, stored) and queries (what people type) are different verbs: many models
-    encode them differently.
+    encode them differently. What a halted run leaves unanswered is as with a `Captioner`.
     """
 
     @property
@@ -157,6 +199,24 @@ class Embedder(Protocol):
 
     def embed_queries(self, texts: Sequence[str]) -> list[Vector | RowError]:
         """Like `embed_pictures`, for texts that are searched with."""
+        ...
+
+    def take_usage(self) -> Usage:
+        """What was used since this was last asked."""
+        ...
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Says how well documents answer a query. Safe to call from several threads at once."""
+
+    @property
+    def description(self) -> ModelDescription:
+        """Known without a call to the model."""
+        ...
+
+    def rerank(self, query: str | Picture, documents: Sequence[str | Picture]) -> list[float | RowError]:
+        """One relevance in [0, 1], or the reason why not, for each document, in order."""
         ...
 
     def take_usage(self) -> Usage:

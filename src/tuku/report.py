@@ -83,6 +83,23 @@ class ApiUse(Part):
         return cls.model_validate({name: getattr(usage, name) for name in cls.model_fields})
 
 
+class QuotaUse(Part):
+    """What one stage asked of a service over time, each point over as many seconds.
+
+    Attributes:
+        requests_per_min: the limit; None: not known. Likewise `tokens_per_min`.
+        requests: sent in each point's time. Likewise `tokens`.
+        throttled: of those, refused for being too many.
+    """
+
+    requests_per_min: Count | None = None
+    tokens_per_min: Count | None = None
+    seconds_per_point: Count = 1
+    requests: tuple[Count, ...] = ()
+    tokens: tuple[Count, ...] = ()
+    throttled: tuple[Count, ...] = ()
+
+
 class StageTime(Part):
     """How many rows went through a stage, in how many busy seconds of all its workers together."""
 
@@ -138,6 +155,7 @@ class Report(Part):
         seconds: from the start of the run to its end.
         errors: failed rows by code.
         api: by stage; empty when no stage asked a paid or limited service.
+        quota: by stage, how the service's quota was used over time; empty like `api`.
         load: None when nothing was loaded; likewise `verify`.
         message: for a run that failed or stopped, one paragraph: what happened and what to do.
         resumed: whether it went on with an unfinished run.
@@ -154,6 +172,7 @@ class Report(Part):
     rows: Rows = Rows()
     errors: dict[Text, Count] = {}
     api: dict[Text, ApiUse] = {}
+    quota: dict[Text, QuotaUse] = {}
     stages: dict[Text, StageTime] = {}
     load: LoadSummary | None = None
     verify: VerifySummary | None = None

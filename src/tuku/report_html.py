@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tuku import units
+from tuku.report_chart import quota_charts
 from tuku.terminal import printable
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def render_report(report: Report, gallery: Sequence[Tile], examples: Mapping[str
             style=Markup(style),  # noqa: S704
             policy=_policy(style),
             errors=sorted(counts.items(), key=lambda item: (-item[1], item[0])),
+            charts=quota_charts(report.quota),
             examples=examples,
             gallery=gallery,
         )
@@ -101,6 +103,7 @@ def _environment() -> Environment:
         rate=units.rate,
         money=units.money,
         measured=units.value,
+        share=lambda percent: f"{percent:.2f}%",
         percent=lambda part, whole: f"{100 * part / whole:.2f}%" if whole else "0%",
     )
     return environment

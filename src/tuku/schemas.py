@@ -110,3 +110,16 @@ DEAD_LETTERS = pa.schema(
         *MANIFEST_ROW,
     ]
 )
+
+# The lake: answers that were paid for, of rows that failed or were stopped before they had all they need.
+PAID = pa.schema(
+    [
+        pa.field("content_sha256", pa.string()),
+        pa.field("caption", pa.string()),
+        pa.field("keywords", pa.list_(pa.string())),
+        pa.field("caption_fingerprint", pa.string()),
+        pa.field("image_embedding", pa.list_(pa.float32())),
+        pa.field("text_embedding", pa.list_(pa.float32())),
+        pa.field("embedding_fingerprint", pa.string()),
+    ]
+)

@@ -177,7 +177,7 @@ _FAULTS = {
 @contextmanager
 def serve(folder: Path) -> Iterator[ImageServer]:
     """A server in a thread, gone at the end of the block."""
-    from tuku.fetching.loop import LoopThread
+    from tuku.loop import LoopThread
 
     server, loop = ImageServer(folder), LoopThread("image-server")
     try:

@@ -70,11 +70,13 @@ class FakeCaptioner:
         failures: by the picture's content_sha256.
         captions: what to say instead of the colour, by content_sha256.
         meter: counts requests, one for each call.
+        seen: content_sha256 of every picture asked about.
     """
 
     failures: Mapping[str, RowError] = field(default_factory=dict)
     captions: Mapping[str, Caption] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
+    seen: list[str] = field(default_factory=list)
 
     @property
     def description(self) -> ModelDescription:
@@ -82,6 +84,7 @@ class FakeCaptioner:
 
     def caption(self, pictures: Sequence[Picture]) -> list[Caption | RowError]:
         self.meter.count()
+        self.seen += [picture.content_sha256 for picture in pictures]
         return [self._answer(picture) for picture in pictures]
 
     def take_usage(self) -> Usage:

@@ -10,12 +10,14 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from fakes.reports import full_report
 from support import environment
 from tuku import __version__
 from tuku.cli import cli, main
+from tuku.runtime import ingest as ingesting
 from tuku.runtime import searching
 
-COMMANDS = ["ingest", "load", "verify", "search", "report"]
+COMMANDS = ["ingest", "plan", "load", "verify", "search", "report", "doctor"]
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +103,9 @@ def test_a_wrong_configuration_as_json(capsys):
         ["search", "a cat", "--in", "tags"],
         ["search", "a cat", "--limit", "0"],
         ["load", "--strategy", "replace"],
+        ["ingest", "a.csv", "--max-cost", "-1"],
+        ["ingest", "a.csv", "--max-calls", "1.5"],
+        ["ingest", "a.csv", "--max-minutes", "0"],
     ],
     ids=" ".join,
 )
@@ -109,6 +114,36 @@ def test_a_command_line_that_is_not_understood(capsys, arguments):
     assert (code, out) == (2, "")
     assert err.startswith("tuku: ")
     assert "tuku COMMAND --help" in err
+
+
+def test_a_budget_on_the_command_line_is_that_of_the_configuration(capfd, monkeypatch):
+    given = []
+
+    def run_ingest(config, _progress):
+        given.append(config)
+        return full_report()
+
+    monkeypatch.setattr(ingesting, "ingest", run_ingest)
+    options = ["--max-cost", "2.5", "--max-calls", "100", "--max-minutes", "0.5", "--limit", "7"]
+    code, _, _ = run(capfd, "ingest", "图 1.csv", "--set", "limits.max_cost=9", *options, "--json")
+    assert code == 0
+    limits = given[0].limits
+    assert (limits.max_cost, limits.max_calls, limits.max_minutes) == (2.5, 100, 0.5)
+    assert (given[0].manifest.uri, given[0].manifest.limit) == ("图 1.csv", 7)
+    run(capfd, "ingest", "a.csv", "--max-calls", "0", "--json")
+    assert (given[1].limits.max_calls, given[1].limits.max_cost, given[1].limits.max_minutes) == (0, None, None)
+
+
+def test_a_doctor_who_finds_something_ends_with_2(capsys, tmp_path):
+    code, out, err = run(capsys, "doctor", "--set", "caption.provider=nobody", "--json")
+    assert (code, err) == (2, "")
+    found = json.loads(out)
+    assert found["ok"] is False
+    checks = {check["name"]: check for check in found["checks"]}
+    assert set(checks["lake"]) == {"name", "status", "detail", "remedy"}
+    assert checks["caption model"]["status"] == "failed"
+    assert "nobody" in checks["caption model"]["detail"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_report_of_an_empty_lake(capsys, tmp_path):

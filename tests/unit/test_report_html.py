@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from fakes.reports import full_report
-from tuku.report import Check, Rows, VerifySummary
+from tuku.report import ApiUse, Check, QuotaUse, Rows, VerifySummary
 from tuku.report_html import ErrorExample, Tile, render_report
 
 HOSTILE = "<script>alert(1)</script>\" onerror='x' {{ 7*7 }} & \u202egpj.exe \x00 \udcff"
@@ -118,3 +118,38 @@ def test_bars_are_in_proportion():
         if element.get("rx") == "4"
     ]
     assert bars == ["50.00%", "100.00%"]
+
+
+def quota(**changes):
+    values = {"requests": (20, 20), "throttled": (0, 3), "tokens": (0, 0), "requests_per_min": 1_200}
+    return QuotaUse(**(values | changes))
+
+
+def test_the_use_of_the_quota_is_drawn_against_its_limit():
+    html = render_report(full_report(quota={"caption": quota()}), [], {})
+    page = _Page(html)
+    bars = [element for element in page.all("rect") if element.get("class") == "sent"]
+    assert [bar["width"] for bar in bars] == ["42.50%", "42.50%"]
+    assert [bar["y"] for bar in bars] == ["20.00%", "32.00%"]
+    [line] = [element for element in page.all("line") if element["class"] == "limit"]
+    assert line["y1"] == line["y2"] == "20.00%"
+    for part in ("requests a minute", "limit 1,200", "throttled 3", "2.0 s", "1,500", "100% of the limit"):
+        assert part in page.text
+    [drawing] = [element for element in page.all("svg") if element.get("aria-label", "").startswith("caption:")]
+    assert drawing["role"] == "img"
+    assert not any("style" in attributes for _, attributes in page.elements)
+
+
+def test_a_run_that_asked_no_service_has_no_chart():
+    assert "Use of the quotas" not in render_report(full_report(), [], {})
+
+
+def test_a_stage_of_an_evil_name_is_escaped_in_its_chart():
+    page = _Page(render_report(full_report(quota={HOSTILE: quota()}), [], {}))
+    assert not page.all("script")
+    assert all("onerror" not in attributes for _, attributes in page.elements)
+
+
+def test_the_bill_has_a_total():
+    uses = {"caption": ApiUse(requests=50, cost=1.25), "embed": ApiUse(requests=10, cost=0.5)}
+    assert "In all: CNY 1.75, for 60 requests." in _Page(render_report(full_report(api=uses), [], {})).text

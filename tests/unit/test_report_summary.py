@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from fakes.reports import full_report
-from tuku.report import Check, Rows, VerifySummary
+from tuku.report import ApiUse, Check, Rows, VerifySummary
 from tuku.terminal import make_console
 
 
@@ -50,3 +50,20 @@ def test_a_narrow_terminal_loses_no_character_of_a_path():
     path = "/very/long/" + "0123456789" * 12 + ".html"
     Console(file=stream, width=60).print(full_report(paths={"report": path}).summary())
     assert path in "".join(stream.getvalue().split())
+
+
+def total_of(**uses):
+    return [line.split() for line in rendered(full_report(api=uses)).splitlines() if line.strip().startswith("total")]
+
+
+def test_the_bill_has_a_total():
+    caption = ApiUse(requests=50, retries=4, throttled=1, input_tokens=9_000, output_tokens=500, cost=1.25)
+    embed = ApiUse(requests=10, input_tokens=1_000, cost=0.5)
+    assert total_of(caption=caption, embed=embed) == [["total", "60", "4", "1", "10,000", "500", "CNY", "1.75"]]
+    assert total_of(caption=caption) == []
+
+
+def test_a_bill_in_two_currencies_has_no_sum():
+    dollars = ApiUse(requests=1, cost=0.5, currency="USD")
+    [total] = total_of(caption=ApiUse(requests=1, cost=1.25), embed=dollars)
+    assert " ".join(total).endswith("CNY 1.25, USD 0.50")

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tuku.errors import RowError
-from tuku.retry import WITHOUT_WAITING, RetryPolicy, ThrottledError
+from tuku.retry import WITHOUT_WAITING, Excuses, RetryPolicy, ThrottledError
 
 TRANSIENT = RowError("timeout", "too slow", retryable=True)
 LASTING = RowError("http_404", "gone")
@@ -79,3 +79,30 @@ def test_no_attempt_begins_after_the_total():
     outcome = RetryPolicy(attempts=100, first_wait_s=0.05, max_wait_s=0.05, max_total_s=0.2).call(work)
     assert 2 <= outcome.attempts < 50
     assert work.times[-1] - work.times[0] < 0.3
+
+
+def test_what_is_excused_does_not_count(monkeypatch):
+    monkeypatch.setenv(WITHOUT_WAITING, "1")
+    work, excuses = Work(*[TRANSIENT] * 20), Excuses()
+
+    async def excusing():
+        outcome = work()
+        if len(work.times) in {1, 3, 4}:
+            excuses.attempts += 1
+        return outcome
+
+    outcome = asyncio.run(RetryPolicy(attempts=3).call_async(excusing, excuses))
+    assert (len(work.times), outcome.attempts) == (6, 3)
+
+
+def test_excused_seconds_do_not_count():
+    work, excuses = Work(*[TRANSIENT] * 50), Excuses()
+
+    async def excusing():
+        await asyncio.sleep(0.02)
+        excuses.seconds += 0.02
+        return work()
+
+    policy = RetryPolicy(attempts=10, first_wait_s=0.0, max_total_s=0.1)
+    assert asyncio.run(policy.call_async(excusing, excuses)).attempts == 10
+    assert asyncio.run(policy.call_async(excusing)).attempts < 10

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tuku.fetching.http import HttpClient, Resolve
-    from tuku.fetching.loop import LoopThread
+    from tuku.loop import LoopThread
     from tuku.retry import RetryPolicy
 
 _HTTP = {"http", "https"}
@@ -75,7 +75,7 @@ class GuardedFetcher:
         remote = [uri for uri, scheme in schemes.items() if scheme in _HTTP]
         found: dict[str, Fetched | RowError] = {}
         if remote:
-            from tuku.fetching.loop import wait
+            from tuku.loop import wait
 
             loop, client = self._started()
             downloads = loop.submit(client.fetch_all(remote))
@@ -143,7 +143,7 @@ class GuardedFetcher:
     def _started(self) -> tuple[LoopThread, HttpClient]:
         # aiohttp is not imported before the first URL: local catalogues do without it.
         from tuku.fetching.http import HttpClient
-        from tuku.fetching.loop import LoopThread
+        from tuku.loop import LoopThread
 
         async def client() -> HttpClient:
             return HttpClient(self._config, self._guard, self._retry_policy(), self._resolve)

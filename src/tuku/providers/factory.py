@@ -6,10 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from tuku.protocols import ModelDescription
+from tuku.config import RetryConfig
+from tuku.protocols import ModelDescription, Quota
 
 ConfigT = TypeVar("ConfigT")
 ModelT = TypeVar("ModelT")
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a service may be asked.
+
+    Attributes:
+        quota: asked for leave before every request.
+        retry: how long a request is tried.
+    """
+
+    quota: Quota
+    retry: RetryConfig
 
 
 @dataclass(frozen=True)
@@ -20,12 +34,13 @@ class Factory(Generic[ConfigT, ModelT]):
 
     Attributes:
         describe: what the configured model is; raises `ConfigError` for a model that the provider does not have.
-        create: loads the configured model.
+        create: loads the configured model; it gets the description with its terms as configured, and, if that has
+            terms, access to the service.
         packages: import names of everything that `create` needs beyond tuku's own dependencies.
         extra: the extra of tuku that installs them.
     """
 
     describe: Callable[[ConfigT], ModelDescription]
-    create: Callable[[ConfigT], ModelT]
+    create: Callable[[ConfigT, ModelDescription, Access | None], ModelT]
     packages: tuple[str, ...]
     extra: str

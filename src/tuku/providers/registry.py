@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 from tuku.config import CaptionConfig, EmbedConfig
 from tuku.errors import ConfigError
 from tuku.protocols import Captioner, Embedder, ModelDescription
-from tuku.providers.factory import Factory
+from tuku.providers.factory import Access, Factory
 
 NO_CAPTIONS = "none"
 """The value of `caption.provider` for a catalogue without captions."""
 
 # Name in the configuration → "module:factory". The module is imported when the name is configured.
 CAPTIONERS: dict[str, str] = {
+    "dashscope": "tuku.providers.dashscope.provider:CAPTIONER",
     "local": "tuku.providers.local.provider:CAPTIONER",
+    "openai": "tuku.providers.openai.provider:CAPTIONER",
 }
 EMBEDDERS: dict[str, str] = {
+    "dashscope": "tuku.providers.dashscope.provider:EMBEDDER",
     "local": "tuku.providers.local.provider:EMBEDDER",
 }
 
@@ -32,18 +36,23 @@ def describe_captioner(config: CaptionConfig) -> ModelDescription | None:
     """
     if config.provider == NO_CAPTIONS:
         return None
-    return _captioner_factory(config).describe(config)
+    return _on_configured_terms(_captioner_factory(config).describe(config), config)
 
 
-def create_captioner(config: CaptionConfig) -> Captioner | None:
+def create_captioner(config: CaptionConfig, access: Access | None = None) -> Captioner | None:
     """The configured captioner, loaded; None for a catalogue without captions.
 
+    Args:
+        config: the configuration.
+        access: to the service, for a model that has terms.
+
     Raises:
-        ConfigError: as `describe_captioner`, or weights that cannot be read.
+        ConfigError: as `describe_captioner`, or weights that cannot be read, or a secret that is missing.
     """
-    if describe_captioner(config) is None:
+    description = describe_captioner(config)
+    if description is None:
         return None
-    return _captioner_factory(config).create(config)
+    return _captioner_factory(config).create(config, description, access)
 
 
 def describe_embedder(config: EmbedConfig) -> ModelDescription:
@@ -53,7 +62,7 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
         ConfigError: an unknown provider or model, a package that is not installed, or an `embed.dim`
             that the model does not have.
     """
-    description = _embedder_factory(config).describe(config)
+    description = _on_configured_terms(_embedder_factory(config).describe(config), config)
     if config.dim not in (None, description.dim):
         raise ConfigError(
             f"embed.dim is {config.dim}, but {config.provider}/{description.model} makes vectors of "
@@ -63,14 +72,29 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
     return description
 
 
-def create_embedder(config: EmbedConfig) -> Embedder:
+def create_embedder(config: EmbedConfig, access: Access | None = None) -> Embedder:
     """The configured embedder, loaded.
 
+    Args:
+        config: the configuration.
+        access: to the service, for a model that has terms.
+
     Raises:
-        ConfigError: as `describe_embedder`, or weights that cannot be read.
+        ConfigError: as `describe_embedder`, or weights that cannot be read, or a secret that is missing.
     """
-    describe_embedder(config)
-    return _embedder_factory(config).create(config)
+    return _embedder_factory(config).create(config, describe_embedder(config), access)
+
+
+def _on_configured_terms(description: ModelDescription, config: CaptionConfig | EmbedConfig) -> ModelDescription:
+    if description.terms is None:
+        return description
+    quota, price = config.quota.model_dump(exclude_none=True), config.price.model_dump(exclude_none=True)
+    if "as_of" in price:
+        price["as_of"] = price["as_of"].isoformat()
+    if config.concurrency is not None:
+        quota["concurrency"] = config.concurrency
+    terms = replace(description.terms, price=replace(description.terms.price, **price), **quota)
+    return replace(description, terms=terms)
 
 
 def _captioner_factory(config: CaptionConfig) -> Factory[CaptionConfig, Captioner]:

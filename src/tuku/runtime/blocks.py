@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
-from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
 
+from tuku.errors import STOPPED, RowError
 from tuku.pipeline import STAGES, Stage, Toolbox
 from tuku.protocols import Usage
+from tuku.runtime.crew import Crew
+from tuku.schemas import EMBEDDED
+from tuku.stages.outcome import advance, alive
 
 _COUNTERS = ("errors", "rows", "failed")
+_STOPPED = RowError(STOPPED, "The run was halted before this row was worked.")
 
 
 @dataclass
@@ -24,11 +26,12 @@ class BlockStats:
 
     Attributes:
         ok: rows that succeeded.
-        errors: failed rows by code.
+        errors: failed rows by code; a row that was not worked because the run was halted is none.
         rows: rows that reached each stage alive.
         failed: rows that each stage failed.
-        seconds: time that each stage took, of one worker.
+        seconds: time that each stage took, of all slices; waiting for a service counts, waiting for a turn does not.
         usage: what the stage's provider charged for.
+        block: which block it was.
         fatal: (error class, message, remedy) of what stops the whole job.
     """
 
@@ -38,6 +41,7 @@ class BlockStats:
     failed: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
     usage: dict[str, Usage] = field(default_factory=dict)
+    block: str = ""
     fatal: tuple[str, str, str] | None = None
 
     def add(self, other: BlockStats) -> None:
@@ -67,59 +71,65 @@ class BlockStats:
         return cls(**{**values, **counters, "usage": usage, "fatal": fatal})
 
 
-def run_block(block: pa.Table, box: Toolbox, ahead: Executor) -> BlockStats:
+def run_block(block: pa.Table, box: Toolbox, crew: Crew) -> BlockStats:
     """Take a block of the work list through all stages; at the end every row of it is on disk.
+
+    Once the run is halted, the slices under way end where they are; what they had gained is on disk all the same.
 
     Args:
         block: n rows in schema `ROWS`.
         box: what the stages use.
-        ahead: runs the stages that work one slice ahead.
+        crew: the threads that slices are worked on; several blocks may share them.
 
     Raises:
         TukuError: what stops the whole job.
     """
-    stats = BlockStats()
-    for batch_rows, stages in groupby(STAGES, key=lambda stage: stage.batch_rows(box.config)):
-        block = pa.concat_tables(_run_slices(block, batch_rows, list(stages), box, ahead, stats))
-    for stage, code in zip(block.column("stage").to_pylist(), block.column("code").to_pylist(), strict=True):
+    slice_rows = box.models.slice_rows(box.config)
+    slices = [block.slice(start, slice_rows) for start in range(0, max(block.num_rows, 1), slice_rows)]
+    worked = crew.map(lambda part: _run_slice(part, box, crew), slices)
+    total = BlockStats()
+    for _, stats in worked:
+        total.add(stats)
+    block = pa.concat_tables([part for part, _ in worked])
+    for stage in STAGES:
+        if stage.on_block:
+            block = _run_stage(stage, block, box, total)
+    for name, code in zip(block.column("stage").to_pylist(), block.column("code").to_pylist(), strict=True):
         if code is None:
-            stats.ok += 1
-        else:
-            stats.errors[code] += 1
-            stats.failed[stage] += 1
+            total.ok += 1
+        elif code != STOPPED:
+            total.errors[code] += 1
+            total.failed[name] += 1
     if box.captioner is not None:
-        stats.usage["caption"] = box.captioner.take_usage()
-    stats.usage["embed"] = box.embedder.take_usage()
-    return stats
+        total.usage["caption"] = box.captioner.take_usage()
+    total.usage["embed"] = box.embedder.take_usage()
+    return total
 
 
-def _run_slices(
-    block: pa.Table,
-    batch_rows: int,
-    stages: Sequence[Stage],
-    box: Toolbox,
-    ahead: Executor,
-    stats: BlockStats,
-) -> Iterator[pa.Table]:
-    early = [stage for stage in stages if stage.ahead]
-    late = [stage for stage in stages if not stage.ahead]
-    slices = [block.slice(start, batch_rows) for start in range(0, max(block.num_rows, 1), batch_rows)]
-    if not early:
-        yield from (_run_stages(part, late, box, stats) for part in slices)
-        return
-    coming = ahead.submit(_run_stages, slices[0], early, box, stats)
-    for following in [*slices[1:], None]:
-        part = coming.result()
-        if following is not None:
-            coming = ahead.submit(_run_stages, following, early, box, stats)
-        yield _run_stages(part, late, box, stats)
+def _run_slice(batch: pa.Table, box: Toolbox, crew: Crew) -> tuple[pa.Table, BlockStats]:
+    stats = BlockStats()
+    for stage in STAGES:
+        if stage.on_block:
+            continue
+        with crew.turn(stage.lane(box.models)):
+            if box.halted():
+                break
+            batch = _run_stage(stage, batch, box, stats)
+    return _halted(batch), stats
 
 
-def _run_stages(batch: pa.Table, stages: Sequence[Stage], box: Toolbox, stats: BlockStats) -> pa.Table:
-    for stage in stages:
-        started = time.perf_counter()
-        rows = batch.column("code").null_count
-        batch = stage.work(batch, box)
-        stats.rows[stage.name] += rows
-        stats.seconds[stage.name] = stats.seconds.get(stage.name, 0.0) + time.perf_counter() - started
+def _run_stage(stage: Stage, batch: pa.Table, box: Toolbox, stats: BlockStats) -> pa.Table:
+    started = time.perf_counter()
+    rows = batch.column("code").null_count
+    batch = stage.work(batch, box)
+    stats.rows[stage.name] += rows
+    stats.seconds[stage.name] = stats.seconds.get(stage.name, 0.0) + time.perf_counter() - started
     return batch
+
+
+def _halted(batch: pa.Table) -> pa.Table:
+    """The slice in the last stage's schema; a row that has not got there was stopped."""
+    if batch.schema.equals(EMBEDDED):
+        return batch
+    positions = alive(batch)
+    return advance(batch, "", EMBEDDED, positions, [_STOPPED] * len(positions))

@@ -7,7 +7,8 @@ import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path
+
+import pyarrow as pa
 
 from tuku.config import Config
 from tuku.config_load import dump_config
@@ -20,12 +21,18 @@ from tuku.progress import Progress
 from tuku.report import ApiUse, LoadSummary, Report, Rows, StageTime, VerifySummary
 from tuku.runtime.blocks import BlockStats
 from tuku.runtime.cluster import cluster
+from tuku.runtime.control import demand, start_control
+from tuku.runtime.demand import quota_use
 from tuku.runtime.engine import run_work_list
+from tuku.runtime.inputs import manifest_uri, refuse_unavailable
 from tuku.runtime.interrupt import interruptible
+from tuku.runtime.ledger import Demand
 from tuku.runtime.loading import check_target, load_lake, require_passed
 from tuku.runtime.models import describe_models
 from tuku.runtime.planning import Plan, write_plan
 from tuku.runtime.reporting import write_report
+from tuku.runtime.worker import Assignment
+from tuku.schemas import PAID
 
 
 @dataclass
@@ -38,6 +45,7 @@ class _Record:
     resumed: bool
     plan: Plan = field(default_factory=Plan)
     stats: BlockStats = field(default_factory=BlockStats)
+    demand: Demand = field(default_factory=dict)
     load: LoadSummary | None = None
     verify: VerifySummary | None = None
     error: TukuError | None = None
@@ -66,6 +74,7 @@ class _Record:
             rows=rows,
             errors=dict(stats.errors.most_common()),
             api={stage: ApiUse.of(usage) for stage, usage in stats.usage.items() if usage.requests},
+            quota=quota_use(self.demand, self.models),
             stages={
                 stage.name: StageTime.of(stats.rows[stage.name], round(stats.seconds[stage.name], 3))
                 for stage in STAGES
@@ -92,24 +101,24 @@ def ingest(config: Config, progress: Progress) -> Report:
     Raises:
         ConfigError: nothing was begun: a wrong configuration, an unreadable manifest, an unwritable lake.
     """
-    _refuse_unavailable(config)
+    refuse_unavailable(config)
     models = describe_models(config)
-    manifest_uri = _manifest_uri(config)
+    uri = manifest_uri(config)
     check_target(config, models)
     lake = Lake.at(config.lake.uri)
     try:
         with lake.exclusive():
-            return _ingest(config, lake, manifest_uri, models, progress)
+            return _ingest(config, lake, uri, models, progress)
     finally:
         progress.close()
 
 
-def _ingest(config: Config, lake: Lake, manifest_uri: str, models: Models, progress: Progress) -> Report:
+def _ingest(config: Config, lake: Lake, uri: str, models: Models, progress: Progress) -> Report:
     run, interrupted = lake.begin()
     record = _Record(config, models, run, resumed=bool(interrupted))
     try:
         with interruptible():
-            _work(record, lake, manifest_uri, models, progress)
+            _work(record, lake, uri, models, progress)
     except TukuError as error:
         if isinstance(error, ConfigError) and not run.begun:
             raise
@@ -119,14 +128,14 @@ def _ingest(config: Config, lake: Lake, manifest_uri: str, models: Models, progr
     return write_report(record.report(), run, lake, config)
 
 
-def _work(record: _Record, lake: Lake, manifest_uri: str, models: Models, progress: Progress) -> None:
+def _work(record: _Record, lake: Lake, uri: str, models: Models, progress: Progress) -> None:
     config, run = record.config, record.run
-    progress.phase("plan", redact(manifest_uri))
-    record.plan = write_plan(config, manifest_uri, models, LakeView.everything(lake), run, progress)
+    progress.phase("plan", redact(uri))
+    record.plan = write_plan(config, uri, models, LakeView.everything(lake), run, progress)
     run.write_text("config.yaml", dump_config(config))
     run.write_json("plan.json", record.plan.to_dict())
     if record.plan.work:
-        _pipeline(record, models, progress)
+        _pipeline(record, lake, models, progress)
     _stamp(lake, models, changed=record.plan.work > 0)
     run.commit()
     record.load, record.verify = load_lake(config, lake, run.run_id, progress)
@@ -141,16 +150,21 @@ def _work(record: _Record, lake: Lake, manifest_uri: str, models: Models, progre
         )
 
 
-def _pipeline(record: _Record, models: Models, progress: Progress) -> None:
+def _pipeline(record: _Record, lake: Lake, models: Models, progress: Progress) -> None:
     progress.phase("start", "Ray")
     with cluster(record.config.runtime) as workers:
+        control = start_control(record.config.limits) if _needs_control(record.config, models) else None
         progress.phase("pipeline", f"{workers} workers")
         progress.start(record.plan.work)
-        for stats in run_work_list(record.config, models, record.run, workers):
-            record.stats.add(stats)
-            rows = stats.ok + sum(stats.errors.values())
-            for stage in STAGES:
-                progress.advance(stage.name, rows, stats.failed[stage.name])
+        paid = pa.concat_tables([PAID.empty_table(), *lake.paid()])
+        try:
+            for stats in run_work_list(Assignment(record.config, models, record.run, paid, workers, control)):
+                record.stats.add(stats)
+                rows = stats.ok + sum(stats.errors.values())
+                for stage in STAGES:
+                    progress.advance(stage.name, rows, stats.failed[stage.name])
+        finally:
+            record.demand = demand(control)
     run = record.run
     on_disk = count_rows(run.storage, run.parts()), count_rows(run.storage, run.errors())
     counted = record.stats.ok, sum(record.stats.errors.values())
@@ -163,32 +177,15 @@ def _pipeline(record: _Record, models: Models, progress: Progress) -> None:
         )
 
 
+def _needs_control(config: Config, models: Models) -> bool:
+    return config.limits.max_minutes is not None or any(model.terms for model in models.by_stage().values())
+
+
 def _stamp(lake: Lake, models: Models, *, changed: bool) -> None:
     stamp = lake.stamp()
     if stamp is None or (changed and stamp.embedding_fingerprint != models.embedding_fingerprint):
         embedder = models.embedder
         lake.write_stamp(Stamp(embedder.name, embedder.dim or 0, models.embedding_fingerprint))
-
-
-def _refuse_unavailable(config: Config) -> None:
-    """A limit that would be ignored is worse than none."""
-    asked = {
-        "manifest.mode = snapshot": config.manifest.mode == "snapshot",
-        "limits.max_cost": config.limits.max_cost is not None,
-        "limits.max_calls": config.limits.max_calls is not None,
-        "limits.max_minutes": config.limits.max_minutes is not None,
-        "load.staging_uri": config.load.staging_uri is not None,
-    }
-    for key, is_set in asked.items():
-        if is_set:
-            raise ConfigError(f"{key} has no effect in this version of tuku.", "Leave it at its default.")
-
-
-def _manifest_uri(config: Config) -> str:
-    uri = config.manifest.uri
-    if not uri:
-        raise ConfigError("No manifest was named.", "Give it as the argument, or set manifest.uri.")
-    return uri if "://" in uri else str(Path(uri).expanduser().absolute())
 
 
 def _unexpected(run: Run, error: Exception) -> TukuError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -32,6 +32,12 @@ class Plan:
     duplicates: int = 0
     work: int = 0
 
+    @classmethod
+    def of(cls, counts: Mapping[str, int], work: int) -> Plan:
+        """From the planner's counts by class."""
+        known = {name: counts.get(name, 0) for name in ("new", "changed", "unchanged", "duplicates")}
+        return cls(manifest=sum(counts.values()), **known, work=work)
+
     def to_dict(self) -> dict[str, int]:
         """As in plan.json."""
         return asdict(self)
@@ -51,29 +57,34 @@ def write_plan(config: Config, manifest_uri: str, models: Models, view: LakeView
     Raises:
         ManifestError: the manifest cannot be read.
     """
+    planner = planner_of(models, view)
+    fewest_rows = models.slice_rows(config)
+    work = _write_work_list(run, planned(config, manifest_uri, planner, progress), config, fewest_rows)
+    return Plan.of(planner.counts, work)
+
+
+def planner_of(models: Models, view: LakeView) -> Planner:
+    """A planner that knows what the lake holds."""
+    return Planner(Known.of(view.batches(KNOWN_COLUMNS)), models.caption_fingerprint, models.embedding_fingerprint)
+
+
+def planned(config: Config, manifest_uri: str, planner: Planner, progress: Progress) -> Iterator[pa.Table]:
+    """Stream the manifest past the planner.
+
+    Yields:
+        The rows that need work or have failed already (schema `ROWS`); the planner counts all of them.
+
+    Raises:
+        ManifestError: the manifest cannot be read.
+    """
     from tuku.fetching import open_stream
 
-    planner = Planner(Known.of(view.batches(KNOWN_COLUMNS)), models.caption_fingerprint, models.embedding_fingerprint)
-
-    def planned() -> Iterator[pa.Table]:
-        opener = open_stream(config.fetch)
-        for batch in read_manifest(config.manifest, manifest_uri, opener=opener):
-            yield planner.plan(batch)
-            progress.phase("plan", f"{sum(planner.counts.values()):,} rows read")
-
-    work = _write_work_list(run, planned(), config)
-    counts = planner.counts
-    return Plan(
-        manifest=sum(counts.values()),
-        new=counts["new"],
-        changed=counts["changed"],
-        unchanged=counts["unchanged"],
-        duplicates=counts["duplicates"],
-        work=work,
-    )
+    for batch in read_manifest(config.manifest, manifest_uri, opener=open_stream(config.fetch)):
+        yield planner.plan(batch)
+        progress.phase("plan", f"{sum(planner.counts.values()):,} rows read")
 
 
-def _write_work_list(run: Run, batches: Iterator[pa.Table], config: Config) -> int:
+def _write_work_list(run: Run, batches: Iterator[pa.Table], config: Config, fewest_rows: int) -> int:
     block_rows = config.runtime.block_rows
     file_rows = block_rows * _BLOCKS_PER_FILE
     waiting, total, files = ROWS.empty_table(), 0, 0
@@ -83,12 +94,12 @@ def _write_work_list(run: Run, batches: Iterator[pa.Table], config: Config) -> i
             run.write_work(files, waiting.slice(0, file_rows), block_rows)
             waiting, total, files = waiting.slice(file_rows), total + file_rows, files + 1
     if waiting.num_rows:
-        run.write_work(files, waiting, _last_block_rows(waiting.num_rows, config))
+        run.write_work(files, waiting, _last_block_rows(waiting.num_rows, config, fewest_rows))
     return total + int(waiting.num_rows)
 
 
-def _last_block_rows(rows: int, config: Config) -> int:
+def _last_block_rows(rows: int, config: Config, fewest_rows: int) -> int:
     """Smaller blocks for a small rest, so that every worker gets some of it."""
     workers = config.runtime.workers or os.cpu_count() or 1
     fair = math.ceil(rows / (4 * workers))
-    return min(config.runtime.block_rows, max(fair, config.runtime.slice_rows))
+    return min(config.runtime.block_rows, max(fair, fewest_rows))

@@ -12,9 +12,11 @@ import numpy as np
 from PIL import Image
 
 from tuku.config import Config, MilvusConfig
+from tuku.errors import RowError
 from tuku.fetching import Fetcher, GuardedFetcher
 from tuku.protocols import Vector
-from tuku.providers.registry import create_embedder
+from tuku.providers.registry import create_embedder, describe_embedder
+from tuku.runtime.access import local_access
 from tuku.runtime.thumbnails import thumbnails
 from tuku.search.grid import draw_grid, save_grid
 from tuku.search.results import Query, Result, SearchAnswer
@@ -67,11 +69,17 @@ def open_searcher(config: Config) -> Iterator[Searcher]:
     from tuku.milvus.connect import connected
     from tuku.milvus.reader import require_searchable
 
-    embedder = create_embedder(config.embed)
+    access = local_access(describe_embedder(config.embed), config)
+    embedder = create_embedder(config.embed, access)
     with connected(config.milvus, create=False) as client, GuardedFetcher(config.fetch) as fetcher:
         model = embedder.description
         require_searchable(client, config.milvus, model.name, model.dim or 0)
-        yield Searcher(config, embedder, fetcher, MilvusRetriever(client, config.milvus))
+        try:
+            yield Searcher(config, embedder, fetcher, MilvusRetriever(client, config.milvus))
+        except RowError as error:
+            if access is not None and access.quota.halted is not None:
+                raise access.quota.halted from error
+            raise
 
 
 def search(config: Config, query: Query, grid: Path | None = None) -> SearchAnswer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
@@ -11,16 +12,18 @@ from tuku.protocols import Caption, Captioner
 from tuku.schemas import CAPTIONED
 from tuku.stages.fingerprints import NO_CAPTION
 from tuku.stages.outcome import Outcome, advance, alive
+from tuku.stages.paid import PaidAnswers
 from tuku.stages.pictures import pictures
 
 
-def caption_batch(batch: pa.Table, captioner: Captioner | None, fingerprint: str) -> pa.Table:
+def caption_batch(batch: pa.Table, captioner: Captioner | None, fingerprint: str, paid: PaidAnswers) -> pa.Table:
     """Add caption, keywords and where they come from.
 
     Args:
         batch: n rows in schema `DECODED`.
         captioner: None for a catalogue without captions: they stay empty.
         fingerprint: of this captioner as configured (see `fingerprints`).
+        paid: captions that need not be asked for.
 
     Returns:
         n rows in schema `CAPTIONED`, in order.
@@ -29,19 +32,18 @@ def caption_batch(batch: pa.Table, captioner: Captioner | None, fingerprint: str
     if captioner is None:
         empty = {"caption": "", "keywords": [], "caption_model": NO_CAPTION, "caption_fingerprint": fingerprint}
         return advance(batch, "caption", CAPTIONED, positions, [empty] * len(positions))
-    answers = captioner.caption(pictures(batch, positions)) if positions else []
-    model = captioner.description.name
-    return advance(batch, "caption", CAPTIONED, positions, _outcomes(answers, model, fingerprint))
+    digests = batch.column("content_sha256").to_pylist()
+    known = {i: paid.caption(digests[i], fingerprint) for i in positions}
+    asked = [i for i in positions if known[i] is None]
+    answers = dict(zip(asked, captioner.caption(pictures(batch, asked)) if asked else [], strict=True))
+    stamp = {"caption_model": captioner.description.name, "caption_fingerprint": fingerprint}
+    outcomes = [_outcome(known[i] or answers[i], stamp) for i in positions]
+    return advance(batch, "caption", CAPTIONED, positions, outcomes)
 
 
-def _outcomes(answers: list[Caption | RowError], model: str, fingerprint: str) -> Iterator[Outcome]:
-    for answer in answers:
-        if isinstance(answer, RowError):
-            yield answer
-        else:
-            yield {
-                "caption": answer.text,
-                "keywords": list(answer.keywords),
-                "caption_model": model,
-                "caption_fingerprint": fingerprint,
-            }
+def _outcome(answer: Mapping[str, Any] | Caption | RowError, stamp: Mapping[str, str]) -> Outcome:
+    if isinstance(answer, RowError):
+        return answer
+    if isinstance(answer, Caption):
+        answer = {"caption": answer.text, "keywords": list(answer.keywords)}
+    return {**answer, **stamp}

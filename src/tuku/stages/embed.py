@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
 from tuku.errors import RowError
 from tuku.protocols import Embedder, Vector
 from tuku.schemas import EMBEDDED
-from tuku.stages.outcome import Outcome, advance, alive
+from tuku.stages.outcome import Outcome, Partial, advance, alive
+from tuku.stages.paid import PaidAnswers
 from tuku.stages.pictures import pictures
 
+_Vectors = Mapping[int, Vector | RowError]
+"""By position in the batch."""
 
-def embed_batch(batch: pa.Table, embedder: Embedder, vectors: Sequence[str], fingerprint: str) -> pa.Table:
+
+def embed_batch(
+    batch: pa.Table, embedder: Embedder, vectors: Sequence[str], fingerprint: str, paid: PaidAnswers
+) -> pa.Table:
     """Add the vectors that are configured and drop the pixels.
 
     Args:
@@ -21,26 +27,42 @@ def embed_batch(batch: pa.Table, embedder: Embedder, vectors: Sequence[str], fin
         embedder: fills the vectors.
         vectors: ``image``, ``text`` or both; ``text`` is the caption's.
         fingerprint: of this embedder as configured (see `fingerprints`).
+        paid: vectors that need not be asked for.
 
     Returns:
-        n rows in schema `EMBEDDED`, in order.
+        n rows in schema `EMBEDDED`, in order. A row that lacks one of its vectors failed; it keeps the other.
     """
     positions = alive(batch)
-    images: list[Vector | RowError | None] = [None] * len(positions)
-    texts: list[Vector | RowError | None] = [None] * len(positions)
-    if positions and "image" in vectors:
-        images = list(embedder.embed_pictures(pictures(batch, positions)))
-    if positions and "text" in vectors:
-        captions = batch.column("caption").to_pylist()
-        texts = list(embedder.embed_passages([captions[i] for i in positions]))
+    digests, captions = batch.column("content_sha256").to_pylist(), batch.column("caption").to_pylist()
+    images: _Vectors = {}
+    texts: _Vectors = {}
+    if "image" in vectors:
+        known = {i: paid.image(digests[i], fingerprint) for i in positions}
+        images = _filled(known, lambda asked: embedder.embed_pictures(pictures(batch, asked)))
+    if "text" in vectors:
+        # A row without its picture's vector fails anyhow: its caption's is not paid for.
+        wanted = [i for i in positions if not isinstance(images.get(i), RowError)]
+        known = {i: paid.text(captions[i], fingerprint) for i in wanted}
+        texts = _filled(known, lambda asked: embedder.embed_passages([captions[i] for i in asked]))
     stamp = {"embed_model": embedder.description.name, "embedding_fingerprint": fingerprint}
-    outcomes = _outcomes(images, texts, stamp)
+    outcomes = (_outcome({"image_embedding": images.get(i), "text_embedding": texts.get(i)}, stamp) for i in positions)
     return advance(batch, "embed", EMBEDDED, positions, outcomes)
 
 
-def _outcomes(
-    images: Sequence[Vector | RowError | None], texts: Sequence[Vector | RowError | None], stamp: dict[str, str]
-) -> Iterator[Outcome]:
-    for image, text in zip(images, texts, strict=True):
-        failure = next((vector for vector in (image, text) if isinstance(vector, RowError)), None)
-        yield failure or {"image_embedding": image, "text_embedding": text, **stamp}
+def _filled(
+    known: Mapping[int, Vector | None], ask: Callable[[list[int]], Iterable[Vector | RowError]]
+) -> dict[int, Vector | RowError]:
+    """What is known, and for the rest what is answered."""
+    filled: dict[int, Vector | RowError] = {i: vector for i, vector in known.items() if vector is not None}
+    asked = [i for i in known if i not in filled]
+    if asked:
+        filled.update(zip(asked, ask(asked), strict=True))
+    return filled
+
+
+def _outcome(vectors: Mapping[str, Vector | RowError | None], stamp: Mapping[str, str]) -> Outcome:
+    failure = next((vector for vector in vectors.values() if isinstance(vector, RowError)), None)
+    if failure is None:
+        return {**vectors, **stamp}
+    gained = {name: vector for name, vector in vectors.items() if not isinstance(vector, RowError)}
+    return Partial(failure, {**gained, **stamp}) if any(v is not None for v in gained.values()) else failure

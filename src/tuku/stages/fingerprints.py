@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Sequence
 
-from tuku.config import CaptionConfig
 from tuku.protocols import ModelDescription
 
 NO_CAPTION = "none"
@@ -28,16 +27,22 @@ def source_fingerprint(uri: str) -> str:
     return _digest("source", uri, status.st_size, status.st_mtime_ns)
 
 
-def caption_fingerprint(description: ModelDescription | None, config: CaptionConfig) -> str:
-    """Provider, model, revision, prompt and max side: what a caption depends on besides the picture."""
+def caption_fingerprint(description: ModelDescription | None) -> str:
+    """Provider, model, revision, prompt, parameters and max side: what a caption depends on besides the picture."""
     if description is None:
         return NO_CAPTION
-    return _digest("caption", description.name, config.prompt, config.max_side_px)
+    return _digest("caption", description.name, *_side(description), description.settings)
 
 
 def embedding_fingerprint(description: ModelDescription, vectors: Sequence[str]) -> str:
-    """Provider, model, revision, dimension, and which vectors a row has."""
-    return _digest("embedding", description.name, description.dim, sorted(vectors))
+    """Provider, model, revision, dimension, parameters, max side, and which vectors a row has."""
+    side = _side(description)
+    return _digest("embedding", description.name, description.dim, sorted(vectors), *side, description.settings)
+
+
+def _side(description: ModelDescription) -> tuple[int | None, int | None]:
+    size = description.picture_size
+    return (None, None) if size is None else (size.short_side_px, size.long_side_px)
 
 
 def _digest(*values: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,16 @@ import pyarrow as pa
 from tuku.errors import RowError
 from tuku.schemas import OUTCOME
 
-Outcome = Mapping[str, Any] | RowError
+
+@dataclass(frozen=True)
+class Partial:
+    """A row that failed, and what it had gained by then."""
+
+    error: RowError
+    gained: Mapping[str, Any]
+
+
+Outcome = Mapping[str, Any] | RowError | Partial
 
 
 def alive(batch: pa.Table) -> list[int]:
@@ -41,6 +51,8 @@ def advance(
     for position, outcome in zip(positions, outcomes, strict=True):
         if isinstance(outcome, RowError):
             failed[position] = outcome
+        elif isinstance(outcome, Partial):
+            failed[position], gained[position] = outcome.error, outcome.gained
         else:
             gained[position] = outcome
     replaced = {name for values in gained for name in values if name in batch.column_names}

@@ -10,7 +10,9 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tuku.errors import STOPPED
 from tuku.schemas import DEAD_LETTERS, IMAGES
+from tuku.stages.paid import paid_rows
 
 
 class Sink(Protocol):
@@ -21,8 +23,8 @@ class Sink(Protocol):
         """The run that the rows belong to."""
         ...
 
-    def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table) -> None:
-        """Keep rows of schema `IMAGES` and `DEAD_LETTERS`; replaces all that a block of this name left before."""
+    def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table, paid: pa.Table) -> None:
+        """Keep rows of schema `IMAGES`, `DEAD_LETTERS`, `PAID`; replaces all that a block of this name left before."""
         ...
 
 
@@ -34,7 +36,8 @@ def write_batch(batch: pa.Table, sink: Sink) -> pa.Table:
         sink: the run in the lake.
 
     Returns:
-        The batch itself, once every row of it is on disk.
+        The batch itself, once every row of it is on disk. Rows of code ``stopped`` are no dead letters: the next run
+        works them, with what they had gained.
 
     Raises:
         StoppedError: the disk is full.
@@ -42,8 +45,10 @@ def write_batch(batch: pa.Table, sink: Sink) -> pa.Table:
     """
     succeeded = pc.is_null(batch.column("code"))
     images = _conform(batch.filter(succeeded), IMAGES, "ingested_at", sink.run_id)
-    dead_letters = _conform(batch.filter(pc.invert(succeeded)), DEAD_LETTERS, "failed_at", sink.run_id)
-    sink.write_block(_block_name(batch), images, dead_letters)
+    others = batch.filter(pc.invert(succeeded))
+    failed = others.filter(pc.not_equal(others.column("code"), STOPPED))
+    dead_letters = _conform(failed, DEAD_LETTERS, "failed_at", sink.run_id)
+    sink.write_block(_block_name(batch), images, dead_letters, paid_rows(others))
     return batch
 
 

@@ -12,9 +12,9 @@ from tuku.providers.registry import create_captioner, create_embedder, describe_
 
 
 def test_an_unknown_provider_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"caption\.provider is 'locla'.*local, none"):
+    with pytest.raises(ConfigError, match=r"caption\.provider is 'locla'.*local,.* none"):
         describe_captioner(CaptionConfig(provider="locla"))
-    with pytest.raises(ConfigError, match=r"embed\.provider is 'none'.*Known are: local"):
+    with pytest.raises(ConfigError, match=r"embed\.provider is 'none'.*Known are: dashscope, local"):
         describe_embedder(EmbedConfig(provider="none"))
 
 

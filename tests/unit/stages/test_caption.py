@@ -11,6 +11,7 @@ from tuku.protocols import Caption
 from tuku.schemas import CAPTIONED
 from tuku.stages.caption import caption_batch
 from tuku.stages.fingerprints import NO_CAPTION
+from tuku.stages.paid import PaidAnswers
 
 RED, BLUE = (250, 10, 0), (0, 10, 250)
 REFUSED = RowError("content_refused", "The provider will not look at it.", attempts=2, request_id="r-1")
@@ -18,7 +19,7 @@ NOT_FOUND = RowError("not_found", "No such file.")
 
 
 def test_every_picture_gets_its_own_caption() -> None:
-    after = caption_batch(decoded_rows(RED, BLUE), FakeCaptioner(), "f")
+    after = caption_batch(decoded_rows(RED, BLUE), FakeCaptioner(), "f", PaidAnswers())
     assert after.schema.equals(CAPTIONED)
     assert after["caption"].to_pylist() == ["A red picture", "A blue picture"]
     assert after["keywords"].to_pylist() == [["red", "picture"], ["blue", "picture"]]
@@ -28,7 +29,7 @@ def test_every_picture_gets_its_own_caption() -> None:
 
 
 def test_a_picture_that_the_model_refuses_fails_alone() -> None:
-    after = caption_batch(decoded_rows(RED, BLUE, RED), FakeCaptioner(failures={"sha-1": REFUSED}), "f")
+    after = caption_batch(decoded_rows(RED, BLUE, RED), FakeCaptioner(failures={"sha-1": REFUSED}), "f", PaidAnswers())
     assert after["caption"].to_pylist() == ["A red picture", None, "A red picture"]
     assert after["caption_fingerprint"].to_pylist() == ["f", None, "f"]
     expected = failure("caption", REFUSED)
@@ -38,7 +39,7 @@ def test_a_picture_that_the_model_refuses_fails_alone() -> None:
 
 def test_rows_that_failed_before_are_not_shown_to_the_model() -> None:
     captioner = FakeCaptioner(failures={"sha-0": REFUSED})
-    after = caption_batch(decoded_rows(NOT_FOUND, BLUE), captioner, "f")
+    after = caption_batch(decoded_rows(NOT_FOUND, BLUE), captioner, "f", PaidAnswers())
     assert after["code"].to_pylist() == ["not_found", None]
     assert after["stage"].to_pylist() == ["fetch", None]
     assert after["caption"].to_pylist() == [None, "A blue picture"]
@@ -46,22 +47,22 @@ def test_rows_that_failed_before_are_not_shown_to_the_model() -> None:
 
 def test_a_batch_without_a_living_row_costs_no_call() -> None:
     captioner = FakeCaptioner()
-    after = caption_batch(decoded_rows(NOT_FOUND, NOT_FOUND), captioner, "f")
+    after = caption_batch(decoded_rows(NOT_FOUND, NOT_FOUND), captioner, "f", PaidAnswers())
     assert captioner.take_usage().requests == 0
     assert after.schema.equals(CAPTIONED)
-    assert caption_batch(decoded_rows(), captioner, "f").schema.equals(CAPTIONED)
+    assert caption_batch(decoded_rows(), captioner, "f", PaidAnswers()).schema.equals(CAPTIONED)
 
 
 def test_empty_captions_keep_their_types() -> None:
     captioner = FakeCaptioner(captions={"sha-0": Caption(""), "sha-1": Caption("")})
-    after = caption_batch(decoded_rows(RED, BLUE), captioner, "f")
+    after = caption_batch(decoded_rows(RED, BLUE), captioner, "f", PaidAnswers())
     assert after.schema.equals(CAPTIONED)
     assert after["caption"].to_pylist() == ["", ""]
     assert after["keywords"].to_pylist() == [[], []]
 
 
 def test_a_catalogue_without_captions_has_empty_ones() -> None:
-    after = caption_batch(decoded_rows(RED, NOT_FOUND), None, NO_CAPTION)
+    after = caption_batch(decoded_rows(RED, NOT_FOUND), None, NO_CAPTION, PaidAnswers())
     assert after.schema.equals(CAPTIONED)
     assert after["caption"].to_pylist() == ["", None]
     assert after["keywords"].to_pylist() == [[], None]
@@ -71,4 +72,4 @@ def test_a_catalogue_without_captions_has_empty_ones() -> None:
 def test_what_stops_the_job_is_no_dead_letter() -> None:
     captioner = FakeCaptioner(meter=Meter(stops_with=StoppedError("The budget is spent.")))
     with pytest.raises(StoppedError, match="budget"):
-        caption_batch(decoded_rows(RED), captioner, "f")
+        caption_batch(decoded_rows(RED), captioner, "f", PaidAnswers())

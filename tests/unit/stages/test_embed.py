@@ -12,6 +12,7 @@ from tuku.errors import RowError, StoppedError
 from tuku.schemas import EMBEDDED
 from tuku.stages.caption import caption_batch
 from tuku.stages.embed import embed_batch
+from tuku.stages.paid import PaidAnswers
 
 RED, BLUE = (250, 10, 0), (0, 10, 250)
 REFUSED = RowError("too_long", "The model takes no more than 8 words.")
@@ -20,12 +21,12 @@ BOTH = ("image", "text")
 
 
 def captioned(*colours: tuple[int, int, int] | RowError) -> pa.Table:
-    return caption_batch(decoded_rows(*colours), FakeCaptioner(), "c")
+    return caption_batch(decoded_rows(*colours), FakeCaptioner(), "c", PaidAnswers())
 
 
 @pytest.mark.parametrize("vectors", [("image",), ("text",), BOTH])
 def test_the_vectors_that_are_configured_are_filled(vectors: tuple[str, ...]) -> None:
-    after = embed_batch(captioned(RED, BLUE), FakeEmbedder(), vectors, "e")
+    after = embed_batch(captioned(RED, BLUE), FakeEmbedder(), vectors, "e", PaidAnswers())
     assert after.schema.equals(EMBEDDED)
     for name in BOTH:
         column = after[f"{name}_embedding"].to_pylist()
@@ -41,30 +42,56 @@ def test_the_vectors_that_are_configured_are_filled(vectors: tuple[str, ...]) ->
 
 def test_vectors_arrive_as_the_model_gave_them() -> None:
     batch = captioned(RED, BLUE)
-    after = embed_batch(batch, FakeEmbedder(), BOTH, "e")
+    after = embed_batch(batch, FakeEmbedder(), BOTH, "e", PaidAnswers())
     texts = FakeEmbedder().embed_passages(batch["caption"].to_pylist())
     assert np.array_equal(np.asarray(after["text_embedding"].to_pylist(), np.float32), np.asarray(texts))
 
 
-@pytest.mark.parametrize("key", ["sha-1", "A blue picture"])
-def test_a_row_needs_all_its_vectors(key: str) -> None:
-    after = embed_batch(captioned(RED, BLUE, RED), FakeEmbedder(failures={key: REFUSED}), BOTH, "e")
+def check_second_failed(after: pa.Table, gained: list[str]) -> None:
     expected = failure("embed", REFUSED)
     assert after.slice(1, 1).select(list(expected)).to_pylist() == [expected]
     assert after["code"].to_pylist() == [None, "too_long", None]
     for name in ("image_embedding", "text_embedding", "embed_model"):
-        assert [value is None for value in after[name].to_pylist()] == [False, True, False]
+        assert [value is None for value in after[name].to_pylist()] == [False, name not in gained, False]
+
+
+def test_a_row_without_its_pictures_vector_fails_and_its_caption_is_not_asked_for() -> None:
+    embedder = FakeEmbedder(failures={"sha-1": REFUSED})
+    asked: list[str] = []
+    embed_passages = embedder.embed_passages
+    embedder.embed_passages = lambda texts: asked.extend(texts) or embed_passages(texts)  # type: ignore[method-assign]
+    check_second_failed(embed_batch(captioned(RED, BLUE, RED), embedder, BOTH, "e", PaidAnswers()), [])
+    assert asked == ["A red picture", "A red picture"]
+
+
+def test_a_row_without_its_captions_vector_fails_and_keeps_the_other_which_was_paid_for() -> None:
+    embedder = FakeEmbedder(failures={"A blue picture": REFUSED})
+    after = embed_batch(captioned(RED, BLUE, RED), embedder, BOTH, "e", PaidAnswers())
+    check_second_failed(after, ["image_embedding", "embed_model"])
+
+
+def test_vectors_that_were_paid_for_are_not_asked_for_again() -> None:
+    batch, embedder = captioned(RED, BLUE), FakeEmbedder()
+    [row] = embed_batch(captioned(RED), embedder, BOTH, "e", PaidAnswers()).to_pylist()
+    picture, text = (np.asarray(row[name], np.float32)[::-1] for name in ("image_embedding", "text_embedding"))
+    paid = PaidAnswers(images={("sha-0", "e"): picture}, texts={(row["caption"], "e"): text})
+    after = embed_batch(batch, embedder, BOTH, "e", paid).to_pylist()
+    assert np.array_equal(np.asarray(after[0]["image_embedding"], np.float32), picture)
+    assert np.array_equal(np.asarray(after[0]["text_embedding"], np.float32), text)
+    fresh = embed_batch(batch, embedder, BOTH, "e", PaidAnswers()).to_pylist()
+    assert after[1] == fresh[1]
+    assert embed_batch(batch, embedder, BOTH, "other", paid).to_pylist()[0]["image_embedding"] == row["image_embedding"]
 
 
 def test_rows_that_failed_before_are_passed_on() -> None:
-    after = embed_batch(captioned(NOT_FOUND, BLUE), FakeEmbedder(failures={"sha-0": REFUSED}), BOTH, "e")
+    after = embed_batch(captioned(NOT_FOUND, BLUE), FakeEmbedder(failures={"sha-0": REFUSED}), BOTH, "e", PaidAnswers())
     assert after["code"].to_pylist() == ["not_found", None]
     assert after["image_id"].to_pylist() == ["id-0", "id-1"]
 
 
 def test_a_batch_without_a_living_row_costs_no_call() -> None:
     embedder = FakeEmbedder()
-    after = embed_batch(captioned(NOT_FOUND, NOT_FOUND), embedder, BOTH, "e")
+    after = embed_batch(captioned(NOT_FOUND, NOT_FOUND), embedder, BOTH, "e", PaidAnswers())
     assert embedder.take_usage().requests == 0
     assert after.schema.equals(EMBEDDED)
     assert after["image_embedding"].null_count == 2
@@ -73,4 +100,4 @@ def test_a_batch_without_a_living_row_costs_no_call() -> None:
 def test_what_stops_the_job_is_no_dead_letter() -> None:
     embedder = FakeEmbedder(meter=Meter(stops_with=StoppedError("The budget is spent."), stops_after=1))
     with pytest.raises(StoppedError, match="budget"):
-        embed_batch(captioned(RED), embedder, BOTH, "e")
+        embed_batch(captioned(RED), embedder, BOTH, "e", PaidAnswers())

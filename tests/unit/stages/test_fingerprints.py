@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tuku.config import CaptionConfig
-from tuku.protocols import ModelDescription
+from tuku.protocols import ModelDescription, PictureSize
 from tuku.stages.fingerprints import NO_CAPTION, caption_fingerprint, embedding_fingerprint, source_fingerprint
+from tuku.terms import Terms
 
 MODEL = ModelDescription("fake", "model", "1", dim=8)
 
@@ -50,24 +51,32 @@ def test_a_path_that_cannot_be_is_no_exception(path: str) -> None:
     assert source_fingerprint(path) != source_fingerprint(path + "x")
 
 
-@pytest.mark.parametrize("change", [{"provider": "other"}, {"model": "other"}, {"revision": "2"}])
-def test_another_model_changes_caption_and_embedding(change: dict[str, str]) -> None:
-    config, other = CaptionConfig(), replace(MODEL, **change)
-    assert caption_fingerprint(MODEL, config) == caption_fingerprint(MODEL, config)
-    assert caption_fingerprint(MODEL, config) != caption_fingerprint(other, config)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"provider": "other"},
+        {"model": "other"},
+        {"revision": "2"},
+        {"settings": (("prompt", "Describe it."),)},
+        {"picture_size": PictureSize(long_side_px=512)},
+    ],
+)
+def test_another_model_prompt_or_side_changes_caption_and_embedding(change: dict[str, Any]) -> None:
+    other = replace(MODEL, **change)
+    assert caption_fingerprint(MODEL) == caption_fingerprint(replace(MODEL))
+    assert caption_fingerprint(MODEL) != caption_fingerprint(other)
     assert embedding_fingerprint(MODEL, ["image"]) != embedding_fingerprint(other, ["image"])
 
 
-def test_prompt_and_side_change_a_caption_and_quotas_do_not() -> None:
-    plain = caption_fingerprint(MODEL, CaptionConfig())
-    assert caption_fingerprint(MODEL, CaptionConfig(prompt="Describe it.")) != plain
-    assert caption_fingerprint(MODEL, CaptionConfig(max_side_px=512)) != plain
-    assert caption_fingerprint(MODEL, CaptionConfig(concurrency=9)) == plain
+def test_terms_and_notes_change_nothing() -> None:
+    dearer = replace(MODEL, terms=Terms(requests_per_min=9), note="New.", lane="api")
+    assert caption_fingerprint(dearer) == caption_fingerprint(MODEL)
+    assert embedding_fingerprint(dearer, ["image"]) == embedding_fingerprint(MODEL, ["image"])
 
 
 def test_no_captioner_has_a_fingerprint_of_its_own() -> None:
-    assert caption_fingerprint(None, CaptionConfig(prompt="ignored")) == NO_CAPTION
-    assert caption_fingerprint(MODEL, CaptionConfig()) != NO_CAPTION
+    assert caption_fingerprint(None) == NO_CAPTION
+    assert caption_fingerprint(MODEL) != NO_CAPTION
 
 
 def test_dimension_and_choice_of_vectors_change_an_embedding_and_their_order_does_not() -> None:

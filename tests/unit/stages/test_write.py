@@ -18,6 +18,7 @@ from tuku.protocols import Caption
 from tuku.schemas import DEAD_LETTERS, IMAGES, MANIFEST_ROW
 from tuku.stages.caption import caption_batch
 from tuku.stages.embed import embed_batch
+from tuku.stages.paid import PaidAnswers
 from tuku.stages.write import write_batch
 
 RED = (250, 10, 0)
@@ -36,8 +37,8 @@ def new_run(folder: Path) -> Run:
 
 def finished(*colours: tuple[int, int, int] | RowError, captioner: FakeCaptioner | None = None) -> pa.Table:
     """Rows that have been through all stages but the last."""
-    batch = caption_batch(decoded_rows(*colours), captioner or FakeCaptioner(), "c")
-    return embed_batch(batch, FakeEmbedder(), ("image", "text"), "e")
+    batch = caption_batch(decoded_rows(*colours), captioner or FakeCaptioner(), "c", PaidAnswers())
+    return embed_batch(batch, FakeEmbedder(), ("image", "text"), "e", PaidAnswers())
 
 
 def with_column(batch: pa.Table, name: str, values: list) -> pa.Table:
@@ -120,7 +121,7 @@ def test_a_full_disk_stops_the_job() -> None:
     class FullSink:
         run_id = "r-1"
 
-        def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table) -> None:
+        def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table, paid: pa.Table) -> None:
             raise StoppedError("The disk is full.")
 
     with pytest.raises(StoppedError):

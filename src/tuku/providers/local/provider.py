@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tuku.config import CaptionConfig, EmbedConfig
 from tuku.errors import ConfigError
 from tuku.protocols import Captioner, Embedder, ModelDescription
-from tuku.providers.factory import Factory
+from tuku.providers.factory import Access, Factory
 from tuku.providers.local import conse, features, text_encoder, wording
 from tuku.providers.local.assets import CLASSIFIER_WEIGHTS, TEXT_ENCODER
 from tuku.providers.local.classifier import PICTURE_SIZE
@@ -53,16 +53,15 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
     )
 
 
-def _create_captioner(config: CaptionConfig) -> Captioner:
+def _create_captioner(_config: CaptionConfig, description: ModelDescription, _access: Access | None) -> Captioner:
     from tuku.providers.local.captioner import LocalCaptioner
 
-    return LocalCaptioner(describe_captioner(config))
+    return LocalCaptioner(description)
 
 
-def _create_embedder(config: EmbedConfig) -> Embedder:
+def _create_embedder(_config: EmbedConfig, description: ModelDescription, _access: Access | None) -> Embedder:
     from tuku.providers.local.embedder import LocalEmbedder
 
-    description = describe_embedder(config)
     return LocalEmbedder(description, features=description.model == MINILM_FEATURES)
 
 

@@ -7,13 +7,14 @@ from tuku.config import CaptionConfig, EmbedConfig
 from tuku.protocols import Caption, Usage
 from tuku.providers.local.classifier import Classifier
 from tuku.providers.local.provider import CAPTIONER, EMBEDDER
+from tuku.providers.registry import create_captioner, create_embedder
 
 
 def test_a_picture_is_classified_once_for_caption_and_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
     run = Classifier._run
     monkeypatch.setattr(Classifier, "_run", lambda self, pixels: runs.append(1) or run(self, pixels))
-    captioner, embedder = CAPTIONER.create(CaptionConfig()), EMBEDDER.create(EmbedConfig())
+    captioner, embedder = create_captioner(CaptionConfig()), create_embedder(EmbedConfig())
     pictures = [noise(seed) for seed in range(71, 75)]
     captioner.caption(pictures)
     embedder.embed_pictures(pictures)
@@ -31,7 +32,7 @@ def test_a_picture_is_classified_once_for_caption_and_vector(monkeypatch: pytest
     ],
 )
 def test_captions_of_photographs(name: str, expected: Caption) -> None:
-    assert CAPTIONER.create(CaptionConfig()).caption([photograph(name)]) == [expected]
+    assert create_captioner(CaptionConfig()).caption([photograph(name)]) == [expected]
 
 
 def test_it_says_what_it_is_and_what_it_is_not() -> None:
@@ -45,7 +46,7 @@ def test_it_says_what_it_is_and_what_it_is_not() -> None:
 
 
 def test_it_costs_nothing() -> None:
-    captioner, embedder = CAPTIONER.create(CaptionConfig()), EMBEDDER.create(EmbedConfig())
+    captioner, embedder = create_captioner(CaptionConfig()), create_embedder(EmbedConfig())
     captioner.caption([noise(1)])
     embedder.embed_queries(["a cup"])
     assert captioner.take_usage() == embedder.take_usage() == Usage()

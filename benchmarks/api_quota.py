@@ -1,0 +1,316 @@
+"""How fully the job uses a service's quota, and how often it is refused, against the local DashScope.
+
+    python benchmarks/api_quota.py [SCENARIO ...] [--seconds 90]
+
+Every scenario is a whole `tuku ingest` of captions and embeddings; the witness is the server, which enforces its quota
+per second and per minute. Latency is log-normal, median 1.5 s and 99th percentile 8 s, where nothing else is said.
+Pictures have 0.15 megapixel there (0.79 where no quota binds), so that two cores, which run the server too, can do
+6,000 of them a minute.
+
+* use: captions accepted in the steady state (first and last tenth of the time dropped) over what the quota allows.
+* refused: of all requests for captions. The highest minute and second are over what the quota allows in one.
+* free: no quota, latency 1 s, 256 requests in flight: captions/s over those of a script written by hand (asyncio, the
+  SDK, one process, JPEGs shrunk on load) in the same run.
+* article: seconds an image of the loop that the reference article has (one after the other, a second of sleep), over
+  tuku's at 1,200 a minute. The loop runs on 20 images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from pictures import make_catalogue
+
+from fakes.dashscope.server import DashScopeServer
+from fakes.dashscope.settings import Latency, Limits, Settings
+
+BENCH = Path(".bench")
+CAPTIONER, EMBEDDER = "qwen3-vl-flash", "tongyi-embedding-vision-plus"
+LATENCY = Latency(median_s=1.5, p99_s=8.0)
+RECOVERY_S = 30
+ARTICLE_IMAGES = 20
+PROMPT = "请用不超过50个字描述这张图片,再给出5个关键词。"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One run of the job.
+
+    Attributes:
+        captions_per_min: how many captions the binding limit allows.
+        limits: as the server enforces them, and as tuku is told them.
+        seconds: how long the run should take, as a multiple of what was asked for.
+        overrides: of the configuration.
+        changes: (part of the time, requests_per_min) of what the server changes meanwhile.
+        goal: least use.
+    """
+
+    captions_per_min: float
+    limits: Limits
+    seconds: float = 1.0
+    overrides: tuple[str, ...] = ()
+    changes: tuple[tuple[float, int], ...] = ()
+    goal: float = 0.97
+    nodes: int = 1
+
+
+def per_minute(requests: int, *, strict: bool = False) -> Limits:
+    """A server that allows so many requests a minute; a strict one counts refused ones too, and allows no bursts."""
+    burst_s = 0.2 if strict else 1.0
+    return Limits(requests_per_min=requests, tokens_per_min=100_000_000, refused_calls_count=strict, burst_s=burst_s)
+
+
+SCENARIOS = {
+    "1200": Scenario(1200, per_minute(1200)),
+    "6000": Scenario(6000, per_minute(6000)),
+    "tokens": Scenario(0, Limits(requests_per_min=100_000, tokens_per_min=400_000)),
+    "halved": Scenario(1200, per_minute(1200), seconds=2.0, changes=((1 / 3, 600), (2 / 3, 1200))),
+    "strict": Scenario(1200, per_minute(1200, strict=True), goal=0.9),
+    "nodes": Scenario(1200, per_minute(1200), nodes=2),
+}
+
+
+@dataclass
+class Measured:
+    """What the server saw."""
+
+    page: dict[str, Any] = field(repr=False)
+    limits_per_s: list[float] = field(repr=False)
+    """What the binding limit allowed in each second since the start."""
+
+    @property
+    def captions(self) -> dict[str, Any]:
+        """Counters of the captioner."""
+        return self.page["models"][CAPTIONER]
+
+    def accepted(self) -> list[int]:
+        """Captions accepted in each second."""
+        return self.captions["timeline"]["accepted"]
+
+    def refused(self) -> float:
+        """Fraction of the requests for captions."""
+        return sum(self.captions["refused"].values()) / self.captions["requests"]
+
+    def steady(self) -> range:
+        """The seconds between the first and the last tenth of the time in which there was work."""
+        busy = [second for second, count in enumerate(self.accepted()) if count]
+        first, last = busy[0], busy[-1]
+        tenth = round((last - first + 1) / 10)
+        return range(first + tenth, last + 1 - tenth)
+
+    def use(self, seconds: range | None = None) -> float:
+        """Captions accepted over captions allowed in these seconds; by default in the steady state."""
+        seconds = seconds or self.steady()
+        return sum(self.accepted()[second] for second in seconds) / sum(self.limits_per_s[s] for s in seconds)
+
+    def highest(self, window_s: int) -> float:
+        """Most captions accepted in a window of 1 or 60 s, over what is allowed in one."""
+        return self.captions["peaks"]["accepted"][f"in_{window_s}_s"] / (max(self.limits_per_s) * window_s)
+
+
+def run(name: str, scenario: Scenario, seconds: float) -> Measured:
+    """Run the job until the catalogue is done."""
+    seconds *= scenario.seconds
+    settings = Settings(latency=LATENCY, model_limits={CAPTIONER: scenario.limits}, answers="fixed")
+    with DashScopeServer(settings) as server:
+        rate = scenario.captions_per_min or tokens_rate(server, scenario.limits)
+        count = round(rate / 60 * seconds)
+        overrides = [
+            f"caption.quota.requests_per_min={scenario.limits.requests_per_min}",
+            f"caption.quota.tokens_per_min={scenario.limits.tokens_per_min}",
+            *scenario.overrides,
+        ]
+        job = start(small_pictures(count), BENCH / f"out-{name}", server, overrides, scenario.nodes)
+        limits, started, pending = [], None, list(scenario.changes)
+        while job.poll() is None:
+            time.sleep(0.2)
+            page = server.counters()
+            asked = CAPTIONER in page["models"] and page["models"][CAPTIONER]["accepted"] > 0
+            started = started or (time.monotonic() if asked else None)
+            if pending and started and time.monotonic() - started > pending[0][0] * seconds:
+                rate = pending.pop(0)[1]
+                server.configure(model_limits={CAPTIONER: {**scenario.limits.model_dump(), "requests_per_min": rate}})
+            limits += [rate / 60] * (int(page["seconds"]) + 1 - len(limits))
+        if job.returncode:
+            raise SystemExit(f"{name}: tuku ended with {job.returncode}")
+        page = server.counters()
+    limits += [rate / 60] * (int(page["seconds"]) + 2 - len(limits))
+    return Measured(page, limits)
+
+
+def small_pictures(count: int) -> Path:
+    """A catalogue of pictures that cost little to decode."""
+    return make_catalogue(BENCH / "small-pictures", count, mean_pixels=150_000)
+
+
+def tokens_rate(server: DashScopeServer, limits: Limits) -> float:
+    """How many captions a minute the token limit allows: by what the first hundred used, without a limit."""
+    server.configure(model_limits={CAPTIONER: Limits()}, latency={"median_s": 0.0, "p99_s": None})
+    job = start(small_pictures(100), BENCH / "out-tokens-probe", server, [], 1)
+    if job.wait():
+        raise SystemExit("the probe failed")
+    counters = server.counters()["models"][CAPTIONER]
+    server.configure(model_limits={CAPTIONER: limits}, latency=LATENCY.model_dump())
+    server.reset()
+    return limits.tokens_per_min * counters["answered"] / sum(counters["usage"].values())
+
+
+def start(
+    catalogue: Path, out: Path, server: DashScopeServer, overrides: list[str], nodes: int
+) -> subprocess.Popen[bytes]:
+    """Start `tuku ingest`, on a cluster of its own."""
+    shutil.rmtree(out, ignore_errors=True)
+    settings = [
+        *("caption.provider=dashscope", f"caption.model={CAPTIONER}"),
+        *("embed.provider=dashscope", f"embed.model={EMBEDDER}"),
+        *("embed.quota.requests_per_min=100000", "embed.quota.tokens_per_min=100000000"),
+        *(f"lake.uri={out}/lake", f"milvus.uri={out}/milvus.db", "verify.min_recall=0", "fetch.concurrency=4"),
+        # The local server's vectors are colours: near ones are too near to be told apart.
+        "milvus.index.type=FLAT",
+        *overrides,
+    ]
+    command = [sys.executable, "-m", "tuku", "ingest", str(catalogue), *[f"--set={setting}" for setting in settings]]
+    environment = {**os.environ, **server.environment}
+    log = (BENCH / f"{out.name}.log").open("wb")
+    if nodes > 1:
+        command = [sys.executable, str(Path(__file__).with_name("two_nodes.py")), *command]
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+def free(seconds: float) -> None:
+    """No quota, a second of latency: what the client itself can do."""
+    settings = Settings(latency=Latency(median_s=1.0), answers="fixed")
+    rates = {}
+    catalogue = make_catalogue(BENCH / "pictures", min(6000, round(120 * seconds)))
+    for name in ("script", "tuku"):
+        with DashScopeServer(settings) as server:
+            if name == "tuku":
+                overrides = [
+                    *("caption.quota.requests_per_min=1000000", "caption.quota.tokens_per_min=1000000000"),
+                    *("caption.concurrency=128", "embed.concurrency=128"),
+                ]
+                if start(catalogue, BENCH / "out-free", server, overrides, 1).wait():
+                    raise SystemExit("tuku failed")
+            else:
+                command = [sys.executable, __file__, "--script", str(catalogue)]
+                subprocess.run(command, check=True, env={**os.environ, **server.environment})
+            measured = Measured(server.counters(), [])
+            steady = measured.steady()
+            rates[name] = sum(measured.accepted()[second] for second in steady) / len(steady)
+            print(f"  {name}: {rates[name]:.0f} captions/s, {measured.captions['in_flight_peak']} in flight at most")
+    print(f"free: tuku's captions/s over the script's: {rates['tuku'] / rates['script']:.2f} (goal 0.85)")
+
+
+async def script(catalogue: Path) -> None:
+    """What one writes by hand: 256 images at a time, each captioned, then embedded with its caption."""
+    import base64
+    import csv
+    import io
+
+    import aiohttp
+    from dashscope import AioMultiModalConversation, AioMultiModalEmbedding
+    from PIL import Image
+
+    def encoded(path: Path) -> str:
+        image = Image.open(path)
+        image.draft("RGB", (768, 768))
+        image = image.convert("RGB")
+        image.thumbnail((768, 768))
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=85)
+        return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+
+    paths = [catalogue.parent / row["uri"] for row in csv.DictReader(catalogue.open(encoding="utf-8"))]
+    places = asyncio.Semaphore(256)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def describe(path: Path) -> None:
+            async with places:
+                image = await asyncio.to_thread(encoded, path)
+                content = [{"image": image}, {"text": PROMPT}]
+                answer = await AioMultiModalConversation.call(
+                    model=CAPTIONER, messages=[{"role": "user", "content": content}], session=session
+                )
+                text = answer.output.choices[0].message.content[0]["text"]
+                await AioMultiModalEmbedding.call(
+                    model=EMBEDDER, input=[{"image": image}, {"text": text}], session=session
+                )
+
+        await asyncio.gather(*[describe(path) for path in paths])
+
+
+def article(seconds_an_image: float) -> None:
+    """The reference article's loop: one image after the other, and a second of sleep."""
+    import base64
+
+    catalogue = make_catalogue(BENCH / "pictures", ARTICLE_IMAGES)
+    with DashScopeServer(Settings(latency=LATENCY, answers="fixed")) as server:
+        os.environ.update(server.environment)
+        from dashscope import MultiModalConversation, MultiModalEmbedding
+
+        began = time.monotonic()
+        for path in sorted(catalogue.parent.glob("*.jpg"))[:ARTICLE_IMAGES]:
+            image = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+            content = [{"image": image}, {"text": PROMPT}]
+            answer = MultiModalConversation.call(model=CAPTIONER, messages=[{"role": "user", "content": content}])
+            text = answer.output.choices[0].message.content[0]["text"]
+            MultiModalEmbedding.call(model=EMBEDDER, input=[{"image": image}])
+            MultiModalEmbedding.call(model=EMBEDDER, input=[{"text": text}])
+            time.sleep(1)
+        loop = (time.monotonic() - began) / ARTICLE_IMAGES
+    factor = loop / seconds_an_image
+    print(f"article: {loop:.2f} s an image; tuku at 1,200 a minute {seconds_an_image:.3f} s: factor {factor:.0f}")
+
+
+def show(name: str, scenario: Scenario, measured: Measured) -> None:
+    """One line of figures."""
+    print(
+        f"{name}: use {measured.use():.3f} (goal {scenario.goal}), refused {100 * measured.refused():.2f}% (goal 0.5%),"
+        f" highest minute {measured.highest(60):.3f}, second {measured.highest(1):.2f} (goal 1.25)",
+        flush=True,
+    )
+    if scenario.changes:
+        steady = measured.steady()
+        changed = [s for s in steady if measured.limits_per_s[s] != measured.limits_per_s[s - 1]]
+        for begin, end in zip(changed, [*changed[1:], steady[-1]], strict=True):
+            part = range(min(begin + RECOVERY_S, end), end)
+            print(
+                f"  {RECOVERY_S} s after {60 * measured.limits_per_s[begin]:.0f} a minute: use {measured.use(part):.3f}"
+            )
+
+
+def main() -> None:
+    """Run the scenarios that were named, or all."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    extra: dict[str, Callable[[float], None]] = {"free": free, "article": lambda _: article(60 / 1200)}
+    options.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, *extra, []])
+    options.add_argument("--seconds", type=float, default=90)
+    options.add_argument("--script", type=Path)
+    options.add_argument("--set", action="append", default=[], help="of tuku's configuration, as its own option")
+    given = options.parse_args()
+    if given.script:
+        asyncio.run(script(given.script))
+        return
+    BENCH.mkdir(exist_ok=True)
+    for name in given.scenarios or [*SCENARIOS, *extra]:
+        if name in SCENARIOS:
+            scenario = replace(SCENARIOS[name], overrides=tuple(given.set))
+            show(name, scenario, run(name, scenario, given.seconds))
+        else:
+            extra[name](given.seconds)
+
+
+if __name__ == "__main__":
+    main()

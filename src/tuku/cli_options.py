@@ -1,0 +1,69 @@
+"""The options of the command line, and the configuration that comes of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from tuku.config import Config
+
+_DEFAULT_PROFILE = Path("conf/local.yaml")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def common(command: _Command) -> _Command:
+    """The options that every command takes."""
+    config = click.option(
+        "--config", "profile", type=click.Path(path_type=Path), help="Profile (default: conf/local.yaml)."
+    )
+    overrides = click.option(
+        "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key; repeatable."
+    )
+    as_json = click.option("--json", "as_json", is_flag=True, help="Exactly one JSON object on stdout.")
+    return config(overrides(as_json(command)))
+
+
+def catalogue(command: _Command) -> _Command:
+    """What a catalogue is named by, and how much of it is read."""
+    manifest = click.argument("manifest", required=False)
+    limit = click.option("--limit", type=click.IntRange(min=1), help="Only the first N rows of the manifest.")
+    return manifest(limit(command))
+
+
+def budget(command: _Command) -> _Command:
+    """Where a run stops; the same command then goes on from there."""
+    cost = click.option("--max-cost", type=click.FloatRange(min=0), help="Stop before so much money is spent.")
+    calls = click.option("--max-calls", type=click.IntRange(min=0), help="Stop after so many calls.")
+    minutes = click.option(
+        "--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so many minutes."
+    )
+    return cost(calls(minutes(command)))
+
+
+def overridden(**values: str | float | None) -> list[str]:
+    """Options as overrides of configuration keys.
+
+    Args:
+        values: by key, a double underscore for its dot; None for an option that was not given.
+    """
+    given = {name.replace("__", "."): value for name, value in values.items() if value is not None}
+    return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given.items()]
+
+
+def read_config(profile: Path | None, overrides: Sequence[str]) -> Config:
+    """The configuration of a command.
+
+    Raises:
+        ConfigError: naming every mistake in it.
+    """
+    from tuku.config_load import load_config
+
+    if profile is None and _DEFAULT_PROFILE.exists():
+        profile = _DEFAULT_PROFILE
+    return load_config(profile, overrides, os.environ)

@@ -1,0 +1,79 @@
+"""What a vision-language model is told to write about a picture."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+
+from tuku.config import CaptionConfig
+
+CAPTION_SYSTEM = "You are a helpful assistant."
+CAPTION_PROMPT = (
+    "用一句中文说清楚这张图片里有什么，不超过50个字；再从画面里挑出5个关键词，最重要的在前。\n"
+    "只写下面两行，不要解释：\n"
+    "描述：一句话\n"
+    "关键词：词一、词二、词三、词四、词五"
+)
+
+# From version 3.5 on Qwen reasons before it answers unless it is told not to, which costs output tokens and seconds.
+_THINKING_MODEL = re.compile(r"(?:^|/)qwen(?:3\.[5-9]|[4-9])", re.IGNORECASE)
+
+_LAST_LATIN = "\u02ff"
+_CHAT_TEMPLATE_TOKENS = 20  # role markers around the two messages
+
+
+@dataclass(frozen=True)
+class Instructions:
+    """Everything that is sent with each picture, and that a caption therefore depends on.
+
+    Attributes:
+        max_tokens: longest answer; None: as long as the service lets it be.
+        parameters: of the model, sorted by name.
+    """
+
+    system: str
+    prompt: str
+    max_tokens: int | None
+    parameters: tuple[tuple[str, bool | int | float | str], ...]
+
+    @property
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        """For `ModelDescription.settings`."""
+        parameters = json.dumps(dict(self.parameters), ensure_ascii=False)
+        return (
+            ("system", self.system),
+            ("prompt", self.prompt),
+            ("max_tokens", str(self.max_tokens)),
+            ("parameters", parameters),
+        )
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens these texts are."""
+        return text_tokens(self.system) + text_tokens(self.prompt) + _CHAT_TEMPLATE_TOKENS
+
+
+def instructions(config: CaptionConfig, model: str) -> Instructions:
+    """What the configuration asks for, with tuku's own prompt where it does not say.
+
+    Args:
+        config: of the captioner.
+        model: its name; models of Qwen 3.5 and later are told not to think, unless `caption.parameters` says.
+    """
+    parameters = dict(config.parameters)
+    if _THINKING_MODEL.search(model):
+        parameters.setdefault("enable_thinking", False)
+    return Instructions(
+        CAPTION_SYSTEM, config.prompt or CAPTION_PROMPT, config.max_tokens, tuple(sorted(parameters.items()))
+    )
+
+
+def text_tokens(text: str) -> int:
+    """About how many tokens a text is: one for each character beyond Latin, one for three of the others.
+
+    That is on the high side of Qwen's tokenizer: an estimate that is corrected by what the service counts.
+    """
+    wide = sum(character > _LAST_LATIN for character in text)
+    return wide + math.ceil((len(text) - wide) / 3)

@@ -1,0 +1,1 @@
+"""Provider ``dashscope``: Alibaba Cloud's captioners, multimodal embedders and reranker, through its own SDK."""

@@ -1,0 +1,125 @@
+"""DashScope's models by configuration: what they are, and how they are made. Imports no SDK."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from typing import Any
+
+from tuku.config import CaptionConfig, EmbedConfig
+from tuku.errors import ConfigError
+from tuku.protocols import Captioner, Embedder, ModelDescription, Reranker
+from tuku.providers.api.environment import key_from_environment, required_access, service_address
+from tuku.providers.api.prompts import instructions
+from tuku.providers.dashscope.models import CAPTIONERS, EMBEDDERS, RERANKERS, EmbedModel, ServedModel, find_model
+from tuku.providers.factory import Access, Factory
+
+NAME = "dashscope"
+KEY_VARIABLE = "DASHSCOPE_API_KEY"
+ADDRESS_VARIABLE = "DASHSCOPE_HTTP_BASE_URL"  # the SDK's own
+LICENCE = "LicenseRef-proprietary"
+
+
+def describe_captioner(config: CaptionConfig) -> ModelDescription:
+    """The configured captioner, or the first of `CAPTIONERS`.
+
+    Raises:
+        ConfigError: a model that DashScope does not have.
+    """
+    model = find_model("caption.model", config.model, CAPTIONERS)
+    asked = instructions(config, config.model or model.name)
+    description = _description(model, config)
+    terms = replace(model.terms, prompt_tokens=asked.tokens)
+    if config.max_tokens is not None:
+        terms = replace(terms, answer_tokens=min(terms.answer_tokens, config.max_tokens))
+    return replace(description, settings=asked.settings, terms=terms)
+
+
+def describe_embedder(config: EmbedConfig) -> ModelDescription:
+    """The configured embedder with the configured length of vectors, or the first of `EMBEDDERS` with its own.
+
+    Raises:
+        ConfigError: a model that DashScope does not have, or a length that the model does not make.
+    """
+    model = find_model("embed.model", config.model, EMBEDDERS)
+    return replace(_description(model, config), dim=_dim(model, config), settings=_parameters(config))
+
+
+def describe_reranker(config: EmbedConfig) -> ModelDescription:
+    """The configured reranker, or the first of `RERANKERS`.
+
+    Args:
+        config: model, picture size, parameters, address and terms; a reranker needs no other keys than an embedder.
+
+    Raises:
+        ConfigError: a model that DashScope does not have.
+    """
+    model = find_model("rerank.model", config.model, RERANKERS)
+    return replace(_description(model, config), settings=_parameters(config))
+
+
+def _create_captioner(config: CaptionConfig, description: ModelDescription, access: Access | None) -> Captioner:
+    from tuku.providers.dashscope.captioner import DashScopeCaptioner
+
+    return DashScopeCaptioner(description, config, required_access(access), *_key_and_address("caption", config))
+
+
+def _create_embedder(config: EmbedConfig, description: ModelDescription, access: Access | None) -> Embedder:
+    from tuku.providers.dashscope.embedder import DashScopeEmbedder
+
+    return DashScopeEmbedder(description, config, required_access(access), *_key_and_address("embed", config))
+
+
+def _create_reranker(config: EmbedConfig, description: ModelDescription, access: Access | None) -> Reranker:
+    from tuku.providers.dashscope.reranker import DashScopeReranker
+
+    return DashScopeReranker(description, config, required_access(access), *_key_and_address("rerank", config))
+
+
+def _key_and_address(section: str, config: CaptionConfig | EmbedConfig) -> tuple[str, str | None]:
+    key = key_from_environment(KEY_VARIABLE, f"{section}.provider {NAME}", os.environ)
+    address = service_address(f"{section}.base_url", config.base_url, ADDRESS_VARIABLE, os.environ)
+    if address is not None and "compatible-mode" in address:
+        raise ConfigError(
+            f"{section}.base_url or {ADDRESS_VARIABLE} is the address for OpenAI's protocol.",
+            "Take the one that ends with /api/v1, or provider openai.",
+        )
+    return key, address
+
+
+def _description(model: ServedModel, config: CaptionConfig | EmbedConfig) -> ModelDescription:
+    name = config.model or model.name
+    return ModelDescription(
+        provider=NAME,
+        model=name,
+        revision=name[len(model.name) + 1 :] or "stable",  # "stable" moves when the vendor says so, a snapshot does not
+        picture_size=model.picture_size(config.max_side_px),
+        lane="api",
+        terms=model.terms,
+        languages=model.languages,
+        licence=LICENCE,
+        note=f"Served by Alibaba Cloud: pictures and texts are sent there. {model.note}".strip(),
+    )
+
+
+def _dim(model: EmbedModel, config: EmbedConfig) -> int:
+    if config.dim is None:
+        return model.dims[0]
+    if config.dim not in model.dims:
+        lengths = ", ".join(str(dim) for dim in model.dims)
+        raise ConfigError(
+            f"embed.dim is {config.dim}, which {model.name} does not make.", f"It makes vectors of length {lengths}."
+        )
+    return config.dim
+
+
+def _parameters(config: EmbedConfig) -> tuple[tuple[str, str], ...]:
+    parameters: dict[str, Any] = dict(sorted(config.parameters.items()))
+    return (("parameters", json.dumps(parameters, ensure_ascii=False)),) if parameters else ()
+
+
+PACKAGES = ("dashscope",)
+CAPTIONER = Factory(describe_captioner, _create_captioner, PACKAGES, extra=NAME)
+EMBEDDER = Factory(describe_embedder, _create_embedder, PACKAGES, extra=NAME)
+RERANKER = Factory(describe_reranker, _create_reranker, PACKAGES, extra=NAME)

@@ -1,0 +1,66 @@
+"""A captioner at any endpoint that speaks OpenAI's chat protocol: one's own vLLM, or a service. Imports no SDK."""
+
+from __future__ import annotations
+
+import os
+
+from tuku.config import CaptionConfig
+from tuku.errors import ConfigError
+from tuku.protocols import Captioner, ModelDescription, PictureSize
+from tuku.providers.api.environment import key_from_environment, required_access, service_address
+from tuku.providers.api.prompts import instructions
+from tuku.providers.factory import Access, Factory
+from tuku.terms import Terms
+
+NAME = "openai"
+KEY_VARIABLE = "OPENAI_API_KEY"
+ADDRESS_VARIABLE = "OPENAI_BASE_URL"  # the SDK's own
+DEFAULT_SIDE_PX = 768
+
+# Nothing is known of a model by its name: no limit and no price unless the configuration says. Tokens of a picture are
+# estimated as Qwen3-VL counts them, and corrected by what the server says it used.
+UNKNOWN_TERMS = Terms(patch_px=32, answer_tokens=80)
+
+
+def describe_captioner(config: CaptionConfig) -> ModelDescription:
+    """The configured model, whatever its name.
+
+    Raises:
+        ConfigError: there is no name.
+    """
+    if config.model is None:
+        raise ConfigError(
+            "caption.model is not set, and provider openai has no default.",
+            "Set it to the name under which the endpoint serves its model, such as Qwen/Qwen3-VL-8B-Instruct.",
+        )
+    asked = instructions(config, config.model)
+    answer_tokens = min(UNKNOWN_TERMS.answer_tokens, config.max_tokens or UNKNOWN_TERMS.answer_tokens)
+    return ModelDescription(
+        provider=NAME,
+        model=config.model,
+        revision="served",
+        picture_size=PictureSize(long_side_px=config.max_side_px or DEFAULT_SIDE_PX),
+        lane="api",
+        settings=asked.settings,
+        terms=Terms(patch_px=UNKNOWN_TERMS.patch_px, prompt_tokens=asked.tokens, answer_tokens=answer_tokens),
+        licence="NOASSERTION",
+        note="Whatever the endpoint serves under this name: pictures are sent there.",
+    )
+
+
+def _create_captioner(config: CaptionConfig, description: ModelDescription, access: Access | None) -> Captioner:
+    address = service_address("caption.base_url", config.base_url, ADDRESS_VARIABLE, os.environ)
+    if address is None:
+        raise ConfigError(
+            f"caption.base_url is not set, nor is {ADDRESS_VARIABLE}.",
+            "Set it to the endpoint's address, such as http://localhost:8000/v1.",
+        )
+    advice = "An endpoint of one's own that asks for no key takes any text."
+    key = key_from_environment(KEY_VARIABLE, f"caption.provider {NAME}", os.environ, advice=advice)
+
+    from tuku.providers.openai.captioner import OpenAICaptioner
+
+    return OpenAICaptioner(description, config, required_access(access), key, address)
+
+
+CAPTIONER = Factory(describe_captioner, _create_captioner, ("openai",), extra=NAME)

@@ -1,0 +1,97 @@
+"""`tuku plan`: what an ingest would do and cost. Writes nothing, starts no Ray, asks no service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tuku import units
+from tuku.config import Config
+from tuku.fetching import GuardedFetcher
+from tuku.fetching.urls import redact
+from tuku.forecast import Forecast, StageForecast
+from tuku.lake import Lake
+from tuku.lake_view import LakeView
+from tuku.pipeline import Models
+from tuku.progress import Progress
+from tuku.report import Rows
+from tuku.runtime.estimating import Estimator
+from tuku.runtime.inputs import manifest_uri, refuse_unavailable
+from tuku.runtime.models import describe_models
+from tuku.runtime.planning import planned, planner_of
+from tuku.runtime.sampling import Reservoir, Sample, look_at
+from tuku.stages.paid import PaidAnswers
+
+
+def forecast(config: Config, progress: Progress) -> Forecast:
+    """What `tuku ingest` with the same configuration would do now.
+
+    Args:
+        config: the configuration; `manifest.uri` is set.
+        progress: told what is going on.
+
+    Raises:
+        ConfigError: a wrong configuration, or an unreadable manifest.
+    """
+    refuse_unavailable(config)
+    models = describe_models(config)
+    uri = manifest_uri(config)
+    lake = Lake.at(config.lake.uri)
+    try:
+        return _forecast(config, models, uri, lake, progress)
+    finally:
+        progress.close()
+
+
+def _forecast(config: Config, models: Models, uri: str, lake: Lake, progress: Progress) -> Forecast:
+    progress.phase("plan", redact(uri))
+    planner = planner_of(models, next_run_view(lake))
+    reservoir = Reservoir()
+    for batch in planned(config, uri, planner, progress):
+        reservoir.add(batch)
+    counts = planner.counts
+    rows = Rows.model_validate({"manifest": sum(counts.values()), **counts})
+    sample, paid = Sample(), PaidAnswers()
+    if reservoir.seen and any(model.terms for model in models.by_stage().values()):
+        chosen = reservoir.rows()
+        progress.phase("sample", units.plural(chosen.num_rows, "picture"))
+        paid = PaidAnswers.of(lake.paid())
+        with GuardedFetcher(config.fetch) as fetcher:
+            sample = look_at(chosen, fetcher, config.decode, models.picture_sizes())
+    stages = Estimator(reservoir.seen, sample, models, config.milvus.vectors, config.quota.share, paid).by_stage()
+    found = Forecast(rows, stages, sample.size, sample.unreadable)
+    return Forecast(rows, stages, sample.size, sample.unreadable, tuple(_warnings(found, config)))
+
+
+def next_run_view(lake: Lake) -> LakeView:
+    """What the next run will find: it seals interrupted runs (docs/adr/0005), and nothing is sealed here."""
+    return LakeView(lake, tuple(run for run in lake.runs() if run.committed or (run.parts() and not run.rejected)))
+
+
+def _warnings(found: Forecast, config: Config) -> Iterator[str]:
+    limits = config.limits
+    asked = (
+        ("max_cost", limits.max_cost, found.cost),
+        ("max_calls", limits.max_calls, found.calls),
+        ("max_minutes", limits.max_minutes, found.minutes),
+    )
+    for name, limit, wanted in asked:
+        if limit is not None and wanted is not None and wanted > limit:
+            yield f"limits.{name} = {limit:g} will stop the run before that; the same command then goes on from there."
+    for name, stage in found.stages.items():
+        yield from _unknown(name, stage)
+    unreadable = sum(found.unreadable.values())
+    failing = found.rows.failed + (found.work * unreadable / found.sampled if found.sampled else 0)
+    if failing > limits.max_failed_fraction * found.rows.manifest:
+        yield (
+            f"About {failing:,.0f} of {units.plural(found.rows.manifest, 'row')} will fail, more than"
+            f" limits.max_failed_fraction ({limits.max_failed_fraction:g}) allows: exit code 3."
+        )
+
+
+def _unknown(name: str, stage: StageForecast) -> Iterator[str]:
+    if not stage.calls or stage.price is None:
+        return
+    if not stage.price.input_per_1k and not stage.price.output_per_1k:
+        yield f"{name}: no price is known; {name}.price.input_per_1k and output_per_1k say what it costs."
+    if stage.minutes is None:
+        yield f"{name}: no limit is known; {name}.quota.requests_per_min and tokens_per_min say how fast it may go."
