@@ -41,6 +41,7 @@ CAPTIONER, EMBEDDER = "qwen3-vl-flash", "tongyi-embedding-vision-plus"
 LATENCY = Latency(median_s=1.5, p99_s=8.0)
 RECOVERY_S = 30
 ARTICLE_IMAGES = 20
+_TOKENS_A_CAPTION = 280  # about; only decides how long the run with a token limit takes
 PROMPT = "请用不超过50个字描述这张图片,再给出5个关键词。"
 
 
@@ -49,7 +50,7 @@ class Scenario:
     """One run of the job.
 
     Attributes:
-        captions_per_min: how many captions the binding limit allows.
+        captions_per_min: how many captions the binding limit allows; 0: tokens bind.
         limits: as the server enforces them, and as tuku is told them.
         seconds: how long the run should take, as a multiple of what was asked for.
         overrides: of the configuration.
@@ -125,7 +126,7 @@ def run(name: str, scenario: Scenario, seconds: float) -> Measured:
     seconds *= scenario.seconds
     settings = Settings(latency=LATENCY, model_limits={CAPTIONER: scenario.limits}, answers="fixed")
     with DashScopeServer(settings) as server:
-        rate = scenario.captions_per_min or tokens_rate(server, scenario.limits)
+        rate = scenario.captions_per_min or scenario.limits.tokens_per_min / _TOKENS_A_CAPTION
         count = round(rate / 60 * seconds)
         overrides = [
             f"caption.quota.requests_per_min={scenario.limits.requests_per_min}",
@@ -147,6 +148,8 @@ def run(name: str, scenario: Scenario, seconds: float) -> Measured:
             raise SystemExit(f"{name}: tuku ended with {job.returncode}")
         page = server.counters()
     limits += [rate / 60] * (int(page["seconds"]) + 2 - len(limits))
+    if not scenario.captions_per_min:  # what a caption used is known only now
+        limits = [captions_within(scenario.limits, page) / 60] * len(limits)
     return Measured(page, limits)
 
 
@@ -155,15 +158,9 @@ def small_pictures(count: int) -> Path:
     return make_catalogue(BENCH / "small-pictures", count, mean_pixels=150_000)
 
 
-def tokens_rate(server: DashScopeServer, limits: Limits) -> float:
-    """How many captions a minute the token limit allows: by what the first hundred used, without a limit."""
-    server.configure(model_limits={CAPTIONER: Limits()}, latency={"median_s": 0.0, "p99_s": None})
-    job = start(small_pictures(100), BENCH / "out-tokens-probe", server, [], 1)
-    if job.wait():
-        raise SystemExit("the probe failed")
-    counters = server.counters()["models"][CAPTIONER]
-    server.configure(model_limits={CAPTIONER: limits}, latency=LATENCY.model_dump())
-    server.reset()
+def captions_within(limits: Limits, page: dict[str, Any]) -> float:
+    """How many captions a minute the token limit allows, by what each used."""
+    counters = page["models"][CAPTIONER]
     return limits.tokens_per_min * counters["answered"] / sum(counters["usage"].values())
 
 

@@ -83,10 +83,16 @@ class Models:
         served = any(model.lane == "api" for model in self.by_stage().values())
         return config.runtime.slice_rows or (_SERVED_SLICE_ROWS if served else _SLICE_ROWS)
 
+    def block_rows(self, config: Config, workers: int) -> int:
+        """How many rows each of so many workers writes together: no more than the slowest service does in a while."""
+        served = self.rows_in_flight(workers)
+        most = config.runtime.block_rows
+        return min(most, max(served, self.slice_rows(config))) if served else most
+
     def rows_in_flight(self, workers: int) -> int:
         """How many rows each of so many workers has under way so that no service waits; 0 if no model is one."""
         terms = [model.terms for model in self.by_stage().values() if model.terms is not None]
-        return max((_rows_in_flight(each, workers) for each in terms), default=0)
+        return min((_rows_in_flight(each, workers) for each in terms), default=0)
 
     def picture_sizes(self) -> list[PictureSize]:
         """What the decoder must deliver so that every model is served."""
@@ -95,7 +101,7 @@ class Models:
 
 
 def _rows_in_flight(terms: Terms, workers: int) -> int:
-    most = _CALLS_TO_ROWS * terms.concurrency
+    most = _CALLS_TO_ROWS * terms.concurrency * terms.pictures_per_request
     if terms.requests_per_min is None:
         return most
     rows_per_s = terms.requests_per_min / 60 * terms.pictures_per_request

@@ -11,7 +11,7 @@ from tuku.quota.messages import Refusal, Settlement
 Report = Callable[[Sequence[Settlement], Sequence[Refusal]], Awaitable[None]]
 """Tells of requests that have ended (see `Governor.report`)."""
 
-EVERY_S = 0.1
+EVERY_S = 0.25
 
 
 class Outbox:

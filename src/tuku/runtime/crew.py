@@ -59,7 +59,7 @@ def slices_at_once(models: Models, config: Config, workers: int) -> int:
 def blocks_at_once(models: Models, config: Config, workers: int) -> int:
     """How many blocks each has under way, so that there are slices to work while one is finished."""
     rows = models.rows_in_flight(workers)
-    return 2 + math.ceil(rows / config.runtime.block_rows) if rows else 1
+    return 2 + math.ceil(rows / models.block_rows(config, workers)) if rows else 1
 
 
 def _failed_first(futures: Sequence[Future[U]]) -> Sequence[Future[U]]:

@@ -58,8 +58,7 @@ def write_plan(config: Config, manifest_uri: str, models: Models, view: LakeView
         ManifestError: the manifest cannot be read.
     """
     planner = planner_of(models, view)
-    fewest_rows = models.slice_rows(config)
-    work = _write_work_list(run, planned(config, manifest_uri, planner, progress), config, fewest_rows)
+    work = _write_work_list(run, planned(config, manifest_uri, planner, progress), config, models)
     return Plan.of(planner.counts, work)
 
 
@@ -84,8 +83,9 @@ def planned(config: Config, manifest_uri: str, planner: Planner, progress: Progr
         progress.phase("plan", f"{sum(planner.counts.values()):,} rows read")
 
 
-def _write_work_list(run: Run, batches: Iterator[pa.Table], config: Config, fewest_rows: int) -> int:
-    block_rows = config.runtime.block_rows
+def _write_work_list(run: Run, batches: Iterator[pa.Table], config: Config, models: Models) -> int:
+    workers = config.runtime.workers or os.cpu_count() or 1
+    block_rows = models.block_rows(config, workers)
     file_rows = block_rows * _BLOCKS_PER_FILE
     waiting, total, files = ROWS.empty_table(), 0, 0
     for batch in batches:
@@ -94,12 +94,7 @@ def _write_work_list(run: Run, batches: Iterator[pa.Table], config: Config, fewe
             run.write_work(files, waiting.slice(0, file_rows), block_rows)
             waiting, total, files = waiting.slice(file_rows), total + file_rows, files + 1
     if waiting.num_rows:
-        run.write_work(files, waiting, _last_block_rows(waiting.num_rows, config, fewest_rows))
+        # Smaller blocks for a small rest, so that every worker gets some of it.
+        fair_rows = max(math.ceil(waiting.num_rows / (4 * workers)), models.slice_rows(config))
+        run.write_work(files, waiting, min(block_rows, fair_rows))
     return total + int(waiting.num_rows)
-
-
-def _last_block_rows(rows: int, config: Config, fewest_rows: int) -> int:
-    """Smaller blocks for a small rest, so that every worker gets some of it."""
-    workers = config.runtime.workers or os.cpu_count() or 1
-    fair = math.ceil(rows / (4 * workers))
-    return min(config.runtime.block_rows, max(fair, fewest_rows))

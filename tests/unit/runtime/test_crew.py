@@ -101,4 +101,5 @@ def test_with_a_small_quota_few_rows_are_held_in_memory() -> None:
     small, large = (models(Terms(requests_per_min=limit, concurrency=64)) for limit in (120, 60_000))
     assert slices_at_once(small, CONFIG, 2) == 2
     assert slices_at_once(large, CONFIG, 2) == slices_at_once(models(Terms(concurrency=64)), CONFIG, 2)
+    assert small.block_rows(CONFIG, 2) < large.block_rows(CONFIG, 2) == 256
     assert slices_at_once(large, CONFIG, 1000) < slices_at_once(large, CONFIG, 2)

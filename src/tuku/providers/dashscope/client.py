@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import dashscope
 from dashscope import AioMultiModalConversation, AioMultiModalEmbedding
 from dashscope.rerank.text_rerank import AioTextReRank
 
@@ -14,6 +15,7 @@ from tuku.providers.api.caller import Answer
 from tuku.providers.api.http_faults import retry_after_s
 from tuku.providers.api.meter import tokens_of
 from tuku.providers.api.outage import of_everybody
+from tuku.providers.api.proxy import proxy_for
 from tuku.providers.dashscope.faults import classify, exception_fault
 from tuku.providers.dashscope.session import BrokenConnectionError, RefusedInsideError, shared_session
 
@@ -33,6 +35,7 @@ class DashScopeClient:
 
     def __init__(self, model: str, key: str, base_url: str | None, timeout_s: float) -> None:
         self._model, self._key, self._base_url, self._timeout_s = model, key, base_url, timeout_s
+        self._proxy = proxy_for(base_url or dashscope.base_http_api_url)
 
     async def generate(self, messages: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]) -> Reply:
         """One answer to messages with pictures; ``choices`` in the output."""
@@ -55,7 +58,7 @@ class DashScopeClient:
                 model=self._model,
                 api_key=self._key,
                 base_address=self._base_url,
-                session=await shared_session(),
+                session=await shared_session(self._proxy),
                 request_timeout=self._timeout_s,
                 **content,
                 **parameters,

@@ -1,6 +1,6 @@
 """The one HTTP session of this process for DashScope, and what it does otherwise than the SDK's own.
 
-- It reads no proxies and no ``~/.netrc`` from the environment: an entry there would take the key's place.
+- It reads no ``~/.netrc``: an entry there would take the key's place.
 - It has no limit of connections: waiting for one would count against a request's time (see `Caller.slots`).
 - It sends each request once: the SDK sends one again when its connection broke, beside the quota and perhaps billed
   twice.
@@ -19,7 +19,7 @@ import aiohttp
 
 from tuku.providers.api.loop import service_loop
 
-_open: list[aiohttp.ClientSession] = []
+_open: dict[str | None, aiohttp.ClientSession] = {}
 
 
 class BrokenConnectionError(Exception):
@@ -42,20 +42,20 @@ class _Response(aiohttp.ClientResponse):
         return body
 
 
-async def shared_session() -> aiohttp.ClientSession:
-    """The session; must be called on `service_loop`. It is closed when the process ends."""
+async def shared_session(proxy: str | None) -> aiohttp.ClientSession:
+    """The session, which goes through this proxy; must be called on `service_loop`. It ends with the process."""
     if not _open:
         _quieten()
-        _open.append(
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                response_class=_Response,
-                middlewares=(_send_once,),
-                trust_env=False,
-            )
-        )
         atexit.register(_close)
-    return _open[0]
+    if proxy not in _open:
+        _open[proxy] = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            response_class=_Response,
+            middlewares=(_send_once,),
+            proxy=proxy,
+            trust_env=False,
+        )
+    return _open[proxy]
 
 
 async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -73,4 +73,4 @@ def _quieten() -> None:
 
 def _close() -> None:
     while _open:
-        service_loop().run(_open.pop().close())
+        service_loop().run(_open.popitem()[1].close())

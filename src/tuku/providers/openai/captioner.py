@@ -17,6 +17,7 @@ from tuku.providers.api.meter import tokens_of
 from tuku.providers.api.outage import of_everybody
 from tuku.providers.api.picture import PictureLimits
 from tuku.providers.api.prompts import instructions
+from tuku.providers.api.proxy import proxy_for
 from tuku.providers.factory import Access
 from tuku.providers.openai.faults import classify_error
 
@@ -45,7 +46,7 @@ class OpenAICaptioner(ServiceCaptioner):
             base_url=base_url,
             max_retries=0,  # each try needs leave of its own (see `Caller`)
             timeout=self._timeout_s,
-            http_client=DefaultAsyncHttpxClient(trust_env=False),
+            http_client=DefaultAsyncHttpxClient(trust_env=False, proxy=proxy_for(base_url)),
         )
         asked = instructions(config, description.model)
         self._system, self._prompt = asked.system, asked.prompt
