@@ -222,9 +222,9 @@ async def script(catalogue: Path) -> None:
 
     def encoded(path: Path) -> str:
         image = Image.open(path)
-        image.draft("RGB", (768, 768))
+        image.draft("RGB", (448, 448))
         image = image.convert("RGB")
-        image.thumbnail((768, 768))
+        image.thumbnail((448, 448))
         out = io.BytesIO()
         image.save(out, "JPEG", quality=85)
         return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tuku.config import Config
 from tuku.fetching import Fetcher
@@ -72,6 +73,12 @@ class Models:
         """The models by the stage that asks them."""
         models = {"caption": self.captioner, "embed": self.embedder}
         return {stage: model for stage, model in models.items() if model is not None}
+
+    def usable(self, paid: pa.Table) -> pa.Table:
+        """The answers in a table of schema `PAID` that these models would give again."""
+        captions = pc.equal(paid.column("caption_fingerprint"), self.caption_fingerprint)
+        vectors = pc.equal(paid.column("embedding_fingerprint"), self.embedding_fingerprint)
+        return paid.filter(pc.or_kleene(captions, vectors))
 
     def lane(self, stage: str) -> Lane:
         """Where the stage of this name does its work."""

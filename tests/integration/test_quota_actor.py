@@ -69,7 +69,7 @@ def test_a_quota_whose_actor_dies_goes_on_without_an_overrun() -> None:
     async def with_a_death() -> None:
         pulling = asyncio.create_task(pull("mortal", 9, sent))
         await asyncio.sleep(5)
-        actor = await asyncio.to_thread(ray.get_actor, "quota/mortal/fake/captioner", "tuku")
+        actor = await asyncio.to_thread(ray.get_actor, "quota/mortal/captioner", "tuku")
         ray.kill(actor, no_restart=True)
         await pulling
 
@@ -88,5 +88,5 @@ def test_another_account_has_another_quota() -> None:
 
     asyncio.run(together())
     names = {actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)}
-    assert {"quota/one/fake/captioner", "quota/two/fake/captioner"} <= names
+    assert {"quota/one/captioner", "quota/two/captioner"} <= names
     assert min(len(first), len(second)) >= 3

@@ -26,6 +26,10 @@ class Access:
     retry: RetryConfig
 
 
+def _nothing(_config: object) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Factory(Generic[ConfigT, ModelT]):
     """A provider's captioner or embedder, before anything of it is loaded.
@@ -36,6 +40,7 @@ class Factory(Generic[ConfigT, ModelT]):
         describe: what the configured model is; raises `ConfigError` for a model that the provider does not have.
         create: loads the configured model; it gets the description with its terms as configured, and, if that has
             terms, access to the service.
+        require: raises `ConfigError` if the environment lacks what `create` takes from it, such as a key.
         packages: import names of everything that `create` needs beyond tuku's own dependencies.
         extra: the extra of tuku that installs them.
     """
@@ -44,3 +49,4 @@ class Factory(Generic[ConfigT, ModelT]):
     create: Callable[[ConfigT, ModelDescription, Access | None], ModelT]
     packages: tuple[str, ...]
     extra: str
+    require: Callable[[ConfigT], object] = _nothing

@@ -85,6 +85,17 @@ def create_embedder(config: EmbedConfig, access: Access | None = None) -> Embedd
     return _embedder_factory(config).create(config, describe_embedder(config), access)
 
 
+def require_environment(caption: CaptionConfig, embed: EmbedConfig) -> None:
+    """Check what the configured models take from the environment, without loading them.
+
+    Raises:
+        ConfigError: a key is missing, or an address is none.
+    """
+    if caption.provider != NO_CAPTIONS:
+        _captioner_factory(caption).require(caption)
+    _embedder_factory(embed).require(embed)
+
+
 def _on_configured_terms(description: ModelDescription, config: CaptionConfig | EmbedConfig) -> ModelDescription:
     if description.terms is None:
         return description

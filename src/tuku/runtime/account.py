@@ -1,4 +1,4 @@
-"""One worker's part in the run: what it may spend, what it has used, and whether the run goes on."""
+"""One worker's part in the run: what it may send, what it has used, and whether the run goes on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from tuku import errors
-from tuku.errors import TukuError
+from tuku.errors import StoppedError, TukuError
 from tuku.protocols import Quota
-from tuku.runtime.ledger import Allowance, Halt, Use
+from tuku.runtime.ledger import Halt, Returned, Use
 from tuku.terms import Charge, ThrottleKind
 
 _REPORT_EVERY_S = 1.0
@@ -19,12 +18,12 @@ _REPORT_EVERY_S = 1.0
 class Books(Protocol):
     """The run's `Ledger`, wherever it is."""
 
-    def report(self, used: dict[str, Use], granted: Allowance) -> Halt | None:
+    def report(self, used: dict[str, Use], returned: Returned) -> Halt | None:
         """See `Ledger.report`; blocks."""
         ...
 
-    def grant(self, wanted: Allowance) -> Awaitable[Allowance | Halt]:
-        """See `Ledger.grant`."""
+    def reserve(self, cost: float) -> Awaitable[Halt | None]:
+        """See `Ledger.reserve`."""
         ...
 
     def stop(self, halt: Halt) -> None:
@@ -36,15 +35,18 @@ class RunAccount:
     """Shared by all quotas of a worker, from several threads and event loops.
 
     Args:
-        books: the run's ledger.
+        books: the run's ledger. If it cannot be reached any more, the worker stops.
+        limited: whether calls or money are limited, so that each request must be reserved.
     """
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, *, limited: bool) -> None:
         self._books = books
+        self._limited = limited
         self._lock = threading.Lock()
-        self._granted = self._left = Allowance()
+        self._returned = Returned()
         self._used: dict[str, Use] = {}
-        self._halted: TukuError | None = None
+        self._halt: Halt | None = None
+        self._error: TukuError | None = None
         self._listeners: list[Callable[[TukuError], None]] = []
         self._over = threading.Event()
         threading.Thread(target=self._report, name="run-account", daemon=True).start()
@@ -52,49 +54,37 @@ class RunAccount:
     @property
     def halted(self) -> TukuError | None:
         """Why the run ends, or None."""
-        return self._halted
+        return self._error
 
     def on_halt(self, listener: Callable[[TukuError], None]) -> None:
         """Have a function called, in whichever thread learns of it, when nothing more is to be sent."""
         self._listeners.append(listener)
-        if self._halted is not None:
-            listener(self._halted)
+        if self._error is not None and self._halt is not None and not self._halt.finish:
+            listener(self._error)
 
     def halt(self, error: TukuError) -> None:
         """End the whole run, everywhere."""
-        self._books.stop(Halt(type(error).__name__, error.message, error.remedy))
-        self._end(error)
+        halt = Halt.of(error)
+        self._books.stop(halt)
+        self._end(halt)
 
     async def reserve(self, charge: Charge) -> None:
-        """Take what a request may cost out of what may be spent.
+        """Set a request aside in the run's books.
 
         Raises:
             TukuError: the run ends.
         """
-        while not self._take(charge):
-            answer = await self._books.grant(Allowance(1, charge.cost))
-            if isinstance(answer, Allowance):
-                with self._lock:
-                    self._granted, self._left = self._granted + answer, self._left + answer
-            elif self._take(charge):  # another request has given back meanwhile what it had set aside
-                return
-            else:
-                self._books.stop(answer)
-                self._end(_error(answer), finish=answer.finish)
-
-    def _take(self, charge: Charge) -> bool:
-        with self._lock:
-            if self._halted is not None:
-                raise self._halted
-            if self._left.calls < 1 or self._left.cost < charge.cost:
-                return False
-            self._left += Allowance(-1, -charge.cost)
-            return True
+        if self._limited and self._error is None:
+            halt = await self._books.reserve(charge.cost)
+            if halt is not None:
+                self._end(halt)
+        if self._error is not None:
+            raise self._error
 
     def release(self, charge: Charge) -> None:
         """A request was not sent after all."""
         with self._lock:
-            self._left += Allowance(1, charge.cost)
+            self._returned += Returned(1, charge.cost)
 
     def sent(self, stage: str, charge: Charge) -> None:
         """A request goes out now."""
@@ -104,42 +94,47 @@ class RunAccount:
     def correct(self, stage: str, charge: Charge, used: Charge, *, throttled: bool = False) -> None:
         """A request has ended and used something else than it was charged."""
         with self._lock:
-            self._left += Allowance(0, charge.cost - used.cost)
+            self._returned += Returned(0, charge.cost - used.cost)
             self._count(stage, Use(tokens=used.tokens - charge.tokens, throttled=int(throttled)))
 
+    def report(self) -> None:
+        """Tell the books what was used so far, and hear whether the run goes on; blocks."""
+        with self._lock:
+            used, returned = dict(self._used), self._returned
+        try:
+            halt = self._books.report(used, returned)
+        except Exception as error:  # noqa: BLE001  Ray raises what it likes; nobody would hear of a halt any more
+            halt = Halt.of(
+                StoppedError(
+                    f"The run's ledger is lost ({type(error).__name__}).",
+                    "What was paid for is kept: the same command goes on from there.",
+                )
+            )
+        if halt is not None:
+            self._end(halt)
+
     def close(self) -> None:
-        """Report a last time."""
+        """End the reports."""
         self._over.set()
-        self._learn()
+        self.report()
 
     def _count(self, stage: str, use: Use) -> None:
         self._used[stage] = self._used.get(stage, Use()) + use
 
     def _report(self) -> None:
         while not self._over.wait(_REPORT_EVERY_S):
-            self._learn()
+            self.report()
 
-    def _learn(self) -> None:
+    def _end(self, halt: Halt) -> None:
         with self._lock:
-            used, granted = dict(self._used), self._granted
-        halt = self._books.report(used, granted)
-        if halt is not None:
-            self._end(_error(halt), finish=halt.finish)
-
-    def _end(self, error: TukuError, *, finish: bool = False) -> None:
-        with self._lock:
-            if self._halted is not None:
+            if self._halt is not None and (halt.finish or not self._halt.finish):
                 return
-            self._halted = error
-        if finish:
+            self._halt, self._error = halt, halt.error()
+            error = self._error
+        if halt.finish:
             return  # nobody gets leave any more, but what has it is sent
         for listener in self._listeners:
             listener(error)
-
-
-def _error(halt: Halt) -> TukuError:
-    error: TukuError = getattr(errors, halt.name, TukuError)(halt.message, halt.remedy)
-    return error
 
 
 class MeteredQuota:

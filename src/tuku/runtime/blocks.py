@@ -13,6 +13,7 @@ from tuku.errors import STOPPED, RowError
 from tuku.pipeline import STAGES, Stage, Toolbox
 from tuku.protocols import Usage
 from tuku.runtime.crew import Crew
+from tuku.runtime.ledger import Halt
 from tuku.schemas import EMBEDDED
 from tuku.stages.outcome import advance, alive
 
@@ -32,7 +33,7 @@ class BlockStats:
         seconds: time that each stage took, of all slices; waiting for a service counts, waiting for a turn does not.
         usage: what the stage's provider charged for.
         block: which block it was.
-        fatal: (error class, message, remedy) of what stops the whole job.
+        fatal: what stops the whole job.
     """
 
     ok: int = 0
@@ -42,7 +43,7 @@ class BlockStats:
     seconds: dict[str, float] = field(default_factory=dict)
     usage: dict[str, Usage] = field(default_factory=dict)
     block: str = ""
-    fatal: tuple[str, str, str] | None = None
+    fatal: Halt | None = None
 
     def add(self, other: BlockStats) -> None:
         """Add another block's counts to these."""
@@ -67,54 +68,65 @@ class BlockStats:
         """Back from `to_dict`."""
         counters = {name: Counter(values[name]) for name in _COUNTERS}
         usage = {stage: Usage(**used) for stage, used in values["usage"].items()}
-        fatal = tuple(values["fatal"]) if values["fatal"] else None
+        fatal = Halt(*values["fatal"]) if values["fatal"] else None
         return cls(**{**values, **counters, "usage": usage, "fatal": fatal})
 
 
-def run_block(block: pa.Table, box: Toolbox, crew: Crew) -> BlockStats:
+def run_block(block: pa.Table, box: Toolbox, crew: Crew, stats: BlockStats) -> None:
     """Take a block of the work list through all stages; at the end every row of it is on disk.
 
-    Once the run is halted, the slices under way end where they are; what they had gained is on disk all the same.
+    Once the run is halted, or a slice breaks, the slices end where they are; what they had gained is on disk all the
+    same.
 
     Args:
         block: n rows in schema `ROWS`.
         box: what the stages use.
         crew: the threads that slices are worked on; several blocks may share them.
+        stats: counts are added to it, also those of a block that breaks.
 
     Raises:
-        TukuError: what stops the whole job.
+        Exception: whatever broke a slice or the writing, after all that could be kept was kept.
     """
     slice_rows = box.models.slice_rows(box.config)
     slices = [block.slice(start, slice_rows) for start in range(0, max(block.num_rows, 1), slice_rows)]
-    worked = crew.map(lambda part: _run_slice(part, box, crew), slices)
-    total = BlockStats()
-    for _, stats in worked:
-        total.add(stats)
-    block = pa.concat_tables([part for part, _ in worked])
+    broken: list[Exception] = []
+    worked = crew.map(lambda part: _run_slice(part, box, crew, broken), slices)
+    for _, counts in worked:
+        stats.add(counts)
+    try:
+        _finish(pa.concat_tables([part for part, _ in worked]), box, stats)
+    finally:
+        if box.captioner is not None:
+            stats.usage["caption"] = box.captioner.take_usage()
+        stats.usage["embed"] = box.embedder.take_usage()
+    if broken:
+        raise broken[0]
+
+
+def _finish(block: pa.Table, box: Toolbox, stats: BlockStats) -> None:
     for stage in STAGES:
         if stage.on_block:
-            block = _run_stage(stage, block, box, total)
+            block = _run_stage(stage, block, box, stats)
     for name, code in zip(block.column("stage").to_pylist(), block.column("code").to_pylist(), strict=True):
         if code is None:
-            total.ok += 1
+            stats.ok += 1
         elif code != STOPPED:
-            total.errors[code] += 1
-            total.failed[name] += 1
-    if box.captioner is not None:
-        total.usage["caption"] = box.captioner.take_usage()
-    total.usage["embed"] = box.embedder.take_usage()
-    return total
+            stats.errors[code] += 1
+            stats.failed[name] += 1
 
 
-def _run_slice(batch: pa.Table, box: Toolbox, crew: Crew) -> tuple[pa.Table, BlockStats]:
+def _run_slice(batch: pa.Table, box: Toolbox, crew: Crew, broken: list[Exception]) -> tuple[pa.Table, BlockStats]:
     stats = BlockStats()
-    for stage in STAGES:
-        if stage.on_block:
-            continue
-        with crew.turn(stage.lane(box.models)):
-            if box.halted():
-                break
-            batch = _run_stage(stage, batch, box, stats)
+    try:
+        for stage in STAGES:
+            if stage.on_block:
+                continue
+            with crew.turn(stage.lane(box.models)):
+                if broken or box.halted():
+                    break
+                batch = _run_stage(stage, batch, box, stats)
+    except Exception as error:  # noqa: BLE001  raised once the other slices are through and all is written
+        broken.append(error)
     return _halted(batch), stats
 
 

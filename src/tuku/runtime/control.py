@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuku.config import LimitsConfig
-from tuku.runtime.ledger import Allowance, Demand, Halt, Ledger, Use
+from tuku.runtime.ledger import Demand, Halt, Ledger, Returned, Use
 
 _PATIENCE_S = 10.0
-_ASK_AGAIN = {"max_restarts": -1, "max_task_retries": -1}
-"""A ledger that is lost begins anew: each worker tells it the totals once a second."""
 
 
 def start_control(limits: LimitsConfig) -> Any:
-    """The ledger of a new run, as a handle that can be sent to workers; it ends with the driver."""
+    """The ledger of a new run, as a handle that can be sent to workers; it ends with the driver.
+
+    It is not started again when it is lost: what was reserved would be forgotten, so the run stops instead.
+    """
     import ray
 
-    return ray.remote(num_cpus=0, **_ASK_AGAIN)(Ledger).remote(limits)
+    return ray.remote(num_cpus=0, max_restarts=0)(Ledger).remote(limits)
 
 
 def demand(control: Any) -> Demand:
@@ -53,17 +54,17 @@ class RemoteBooks:
         halt: Halt | None = ray.get(self.control.enter.remote(block))
         return halt
 
-    def report(self, used: Mapping[str, Use], granted: Allowance) -> Halt | None:
+    def report(self, used: Mapping[str, Use], returned: Returned) -> Halt | None:
         """See `Ledger.report`; blocks."""
         import ray
 
-        halt: Halt | None = ray.get(self.control.report.remote(self.worker, dict(used), granted))
+        halt: Halt | None = ray.get(self.control.report.remote(self.worker, dict(used), returned))
         return halt
 
-    def grant(self, wanted: Allowance) -> Awaitable[Allowance | Halt]:
-        """See `Ledger.grant`."""
-        granted: Awaitable[Allowance | Halt] = self.control.grant.remote(self.worker, wanted)
-        return granted
+    def reserve(self, cost: float) -> Awaitable[Halt | None]:
+        """See `Ledger.reserve`."""
+        halt: Awaitable[Halt | None] = self.control.reserve.remote(cost)
+        return halt
 
     def stop(self, halt: Halt) -> None:
         """See `Ledger.stop`; does not wait."""

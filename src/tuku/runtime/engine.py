@@ -11,11 +11,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tuku import errors
-from tuku.errors import TukuError
 from tuku.lake import Run
 from tuku.runtime.blocks import BlockStats
 from tuku.runtime.crew import blocks_at_once
+from tuku.runtime.ledger import Halt
 from tuku.runtime.worker import Assignment, Worker
 
 
@@ -44,7 +43,7 @@ class _Stopping:
 
     def __init__(self, job: Assignment) -> None:
         self._control = job.control
-        self._halt: tuple[str, str, str] | None = None
+        self._halt: Halt | None = None
         self._seen: set[str] = set()
 
     def after(self, stats: BlockStats) -> bool:
@@ -63,8 +62,7 @@ class _Stopping:
     def finish(self) -> None:
         """Raise what stopped the job, if anything did."""
         if self._halt is not None:
-            name, message, remedy = self._halt
-            raise getattr(errors, name, TukuError)(message, remedy)
+            raise self._halt.error()
 
 
 def _blocks(job: Assignment) -> Iterator[BlockStats]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -24,13 +22,14 @@ from tuku.runtime.cluster import cluster
 from tuku.runtime.control import demand, start_control
 from tuku.runtime.demand import quota_use
 from tuku.runtime.engine import run_work_list
-from tuku.runtime.inputs import manifest_uri, refuse_unavailable
+from tuku.runtime.inputs import manifest_uri, refuse_unavailable, require_access
 from tuku.runtime.interrupt import interruptible
 from tuku.runtime.ledger import Demand
 from tuku.runtime.loading import check_target, load_lake, require_passed
 from tuku.runtime.models import describe_models
 from tuku.runtime.planning import Plan, write_plan
 from tuku.runtime.reporting import write_report
+from tuku.runtime.unexpected import unexpected
 from tuku.runtime.worker import Assignment
 from tuku.schemas import PAID
 
@@ -103,6 +102,7 @@ def ingest(config: Config, progress: Progress) -> Report:
     """
     refuse_unavailable(config)
     models = describe_models(config)
+    require_access(config, models)
     uri = manifest_uri(config)
     check_target(config, models)
     lake = Lake.at(config.lake.uri)
@@ -124,7 +124,7 @@ def _ingest(config: Config, lake: Lake, uri: str, models: Models, progress: Prog
             raise
         record.error = error
     except Exception as error:  # noqa: BLE001  the run's report must say so, whatever it was
-        record.error = _unexpected(run, error)
+        record.error = unexpected(run, error)
     return write_report(record.report(), run, lake, config)
 
 
@@ -156,7 +156,7 @@ def _pipeline(record: _Record, lake: Lake, models: Models, progress: Progress) -
         control = start_control(record.config.limits) if _needs_control(record.config, models) else None
         progress.phase("pipeline", f"{workers} workers")
         progress.start(record.plan.work)
-        paid = pa.concat_tables([PAID.empty_table(), *lake.paid()])
+        paid = pa.concat_tables([PAID.empty_table(), *(models.usable(table) for table in lake.paid())])
         try:
             for stats in run_work_list(Assignment(record.config, models, record.run, paid, workers, control)):
                 record.stats.add(stats)
@@ -186,17 +186,3 @@ def _stamp(lake: Lake, models: Models, *, changed: bool) -> None:
     if stamp is None or (changed and stamp.embedding_fingerprint != models.embedding_fingerprint):
         embedder = models.embedder
         lake.write_stamp(Stamp(embedder.name, embedder.dim or 0, models.embedding_fingerprint))
-
-
-def _unexpected(run: Run, error: Exception) -> TukuError:
-    details = "".join(traceback.format_exception(error))
-    where = ""
-    if run.begun:
-        with suppress(TukuError):  # The disk may be what failed.
-            run.write_text("traceback.txt", details)
-            where = f" Details: {run.storage.path(run.folder)}/traceback.txt."
-    first_line = (str(error).strip().splitlines() or [""])[0][:300]
-    return TukuError(
-        f"Unexpected {type(error).__name__}: {first_line}.{where}",
-        "What was finished is kept: running the same command again goes on from there.",
-    )

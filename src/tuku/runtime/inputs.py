@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tuku.config import Config
 from tuku.errors import ConfigError
+from tuku.pipeline import Models
+from tuku.providers.registry import require_environment
 
 
 def manifest_uri(config: Config) -> str:
@@ -33,3 +35,27 @@ def refuse_unavailable(config: Config) -> None:
     for key, is_set in asked.items():
         if is_set:
             raise ConfigError(f"{key} has no effect in this version of tuku.", "Leave it at its default.")
+
+
+def require_access(config: Config, models: Models) -> None:
+    """Whether the models' services can be asked, and within `limits.max_cost`, as far as can be told beforehand.
+
+    Raises:
+        ConfigError: a key is missing, or money is to be limited and nobody knows what a model costs.
+    """
+    require_environment(config.caption, config.embed)
+    if config.limits.max_cost is None:
+        return
+    prices = {stage: model.terms.price for stage, model in models.by_stage().items() if model.terms is not None}
+    for stage, price in prices.items():
+        if not (price.input_per_1k or price.output_per_1k):
+            raise ConfigError(
+                f"limits.max_cost is set, but nobody knows what the model of {stage} costs.",
+                f"Set {stage}.price.input_per_1k and {stage}.price.output_per_1k, or limits.max_calls instead.",
+            )
+    currencies = sorted({price.currency for price in prices.values()})
+    if len(currencies) > 1:
+        raise ConfigError(
+            f"limits.max_cost is set, but the models are paid in {' and '.join(currencies)}.",
+            "Set the prices in one currency (caption.price, embed.price), or limits.max_calls instead.",
+        )

@@ -1,23 +1,22 @@
-"""What a run has spent, what it may still spend, and whether it goes on. No Ray in here.
-
-Workers report totals, not steps: a ledger that was lost and begun anew is right again once each has reported.
-"""
+"""What a run has spent, what it may still spend, and whether it goes on. No Ray in here."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tuku import errors
 from tuku.config import LimitsConfig
-from tuku.errors import StoppedError
+from tuku.errors import StoppedError, TukuError
+
+_REMEDY = "What was paid for is kept: the same command goes on from there."
 
 
 class Halt(NamedTuple):
-    """Why a run is ended.
+    """Why a run is ended: an error as it travels between processes.
 
     Attributes:
         name: class of the error.
@@ -29,10 +28,15 @@ class Halt(NamedTuple):
     remedy: str
     finish: bool = False
 
+    @classmethod
+    def of(cls, error: TukuError) -> Halt:
+        """Ends the run at once."""
+        return cls(type(error).__name__, error.message, error.remedy)
 
-_REMEDY = "What was paid for is kept: the same command goes on from there."
-_PARTS = 16
-"""A worker gets at most this part of what is left at a time: little is left over when another finds nothing."""
+    def error(self) -> TukuError:
+        """The error, in this process."""
+        made: TukuError = getattr(errors, self.name, TukuError)(self.message, self.remedy)
+        return made
 
 
 @dataclass(frozen=True)
@@ -55,19 +59,19 @@ Demand = dict[str, list[tuple[int, Use]]]
 
 
 @dataclass(frozen=True)
-class Allowance:
-    """Calls that may be sent and money that may be spent; infinite where nothing limits them."""
+class Returned:
+    """What a worker had reserved and did not use, so far."""
 
-    calls: float = 0.0
+    calls: int = 0
     cost: float = 0.0
 
-    def __add__(self, other: Allowance) -> Allowance:
-        return Allowance(self.calls + other.calls, self.cost + other.cost)
+    def __add__(self, other: Returned) -> Returned:
+        return Returned(self.calls + other.calls, self.cost + other.cost)
 
 
 @dataclass
 class Ledger:
-    """The books of one run.
+    """The books of one run. Every request is reserved here before it is sent, if there is a limit on calls or money.
 
     Args:
         limits: where it stops.
@@ -77,15 +81,18 @@ class Ledger:
     limits: LimitsConfig
     clock: Callable[[], float] = time.monotonic
     halt: Halt | None = None
+    _calls: int = 0
+    _cost: float = 0.0
     _entered: set[str] = field(default_factory=set)
-    _granted: dict[str, Allowance] = field(default_factory=dict)
+    _returned: dict[str, Returned] = field(default_factory=dict)
     _used: dict[str, Mapping[str, Use]] = field(default_factory=dict)
     _seconds: dict[str, dict[int, Use]] = field(default_factory=lambda: defaultdict(dict))
     _started: float | None = None
 
     def stop(self, halt: Halt) -> None:
-        """End the run; the first reason stays."""
-        self.halt = self.halt or halt
+        """End the run. The first reason stays, but one that allows nothing more takes the place of one that does."""
+        if self.halt is None or (self.halt.finish and not halt.finish):
+            self.halt = halt
 
     def enter(self, block: str) -> Halt | None:
         """A worker takes up a block, unless the run has been ended."""
@@ -97,8 +104,8 @@ class Ledger:
         """All blocks that were taken up."""
         return self._entered
 
-    def report(self, worker: str, used: Mapping[str, Use], granted: Allowance) -> Halt | None:
-        """A worker's totals so far, by stage, and what it has been allowed so far.
+    def report(self, worker: str, used: Mapping[str, Use], returned: Returned) -> Halt | None:
+        """A worker's totals so far.
 
         Returns:
             Why the run has been ended, or None.
@@ -114,45 +121,34 @@ class Ledger:
             if step != Use():
                 self._seconds[stage][second] = self._seconds[stage].get(second, Use()) + step
         self._used[worker] = dict(used)
-        self._granted[worker] = granted
+        self._returned[worker] = returned
         return self.halt
 
-    def grant(self, worker: str, wanted: Allowance) -> Allowance | Halt:
-        """What a worker may use on top of what it was allowed before.
+    def reserve(self, cost: float) -> Halt | None:
+        """Set one call and its money aside.
 
         Args:
-            worker: who asks.
-            wanted: the least that is of use to it.
+            cost: at most what it is expected to cost.
 
         Returns:
-            At least what was wanted, or why there is nothing more. The run is not ended by that: the worker may
-            have got back meanwhile what it had set aside for other requests.
+            None, or why it must not be sent; the run is ended then.
         """
         if self.halt is not None:
             return self.halt
-        limits, spent = self.limits, sum(self._granted.values(), Allowance())
-        calls = _share(limits.max_calls, spent.calls, wanted.calls, whole=True)
-        cost = _share(limits.max_cost, spent.cost, wanted.cost)
-        if calls is None:
-            return _reached("max_calls", limits.max_calls)
-        if cost is None:
-            return _reached("max_cost", limits.max_cost)
-        more = Allowance(calls, cost)
-        self._granted[worker] = self._granted.get(worker, Allowance()) + more
-        return more
+        returned = sum(self._returned.values(), Returned())
+        limits = self.limits
+        if limits.max_calls is not None and self._calls - returned.calls + 1 > limits.max_calls:
+            self.stop(_reached("max_calls", limits.max_calls))
+        elif limits.max_cost is not None and self._cost - returned.cost + cost > limits.max_cost:
+            self.stop(_reached("max_cost", limits.max_cost))
+        else:
+            self._calls, self._cost = self._calls + 1, self._cost + cost
+        return self.halt
 
     def series(self) -> Demand:
         """What was asked of each service over time."""
         return {stage: sorted(seconds.items()) for stage, seconds in self._seconds.items()}
 
 
-def _reached(limit: str, value: float | None) -> Halt:
+def _reached(limit: str, value: float) -> Halt:
     return Halt(StoppedError.__name__, f"limits.{limit} = {value:g} is reached.", _REMEDY, finish=True)
-
-
-def _share(limit: float | None, spent: float, wanted: float, *, whole: bool = False) -> float | None:
-    if limit is None:
-        return math.inf
-    left = limit - spent
-    part = left // _PARTS if whole else left / _PARTS
-    return None if wanted > left else max(wanted, part)

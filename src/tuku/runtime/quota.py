@@ -113,7 +113,7 @@ class _Reached:
         terms, config = self._model.terms, self._config
         requests, tokens = (None, None) if terms is None else (terms.requests_per_min, terms.tokens_per_min)
         limits = (requests, tokens, config.share)
-        name = f"quota/{config.account}/{self._model.provider}/{self._model.model}"
+        name = f"quota/{config.account}/{self._model.model}"  # whoever asks: DashScope has two protocols, and one quota
         remote = ray.remote(num_cpus=0, max_restarts=-1)(QuotaActor)
         handle = remote.options(
             name=name, namespace=_NAMESPACE, lifetime="detached", get_if_exists=True, max_concurrency=1000

@@ -21,7 +21,9 @@ from tuku.runtime.account import MeteredQuota, RunAccount
 from tuku.runtime.blocks import BlockStats, run_block
 from tuku.runtime.control import RemoteBooks
 from tuku.runtime.crew import Crew
+from tuku.runtime.ledger import Halt
 from tuku.runtime.quota import cluster_quota
+from tuku.runtime.unexpected import unexpected
 from tuku.stages.paid import PaidAnswers
 
 
@@ -50,13 +52,22 @@ class Worker:
     """Works blocks of the work list; safe to call from several threads."""
 
     def __init__(self, job: Assignment) -> None:
-        from tuku.fetching import GuardedFetcher
-
         self._run = job.run
         self._books = None if job.control is None else RemoteBooks(job.control, uuid.uuid4().hex)
-        self._account = None if self._books is None else RunAccount(self._books)
+        limits = job.config.limits
+        limited = limits.max_calls is not None or limits.max_cost is not None
+        self._account = None if self._books is None else RunAccount(self._books, limited=limited)
         self._crew = Crew.of(job.models, job.config, job.workers)
-        self._box = Toolbox(
+        self._box: Toolbox | TukuError
+        try:
+            self._box = self._toolbox(job)
+        except TukuError as error:
+            self._box = error  # raised in here, it would reach the driver as the death of an actor
+
+    def _toolbox(self, job: Assignment) -> Toolbox:
+        from tuku.fetching import GuardedFetcher
+
+        return Toolbox(
             config=job.config,
             models=job.models,
             fetcher=GuardedFetcher(job.config.fetch),
@@ -83,20 +94,29 @@ class Worker:
         name = f"{file}#{row_group}"
         halt = None if self._books is None else self._books.enter(name)
         if halt is not None:
-            return BlockStats(block=name, fatal=(halt.name, halt.message, halt.remedy))
+            return BlockStats(block=name, fatal=halt)
+        stats = BlockStats(block=name)
+        if isinstance(self._box, TukuError):
+            stats.fatal = self._ended_by(self._box)
+            return stats
         try:
             with pq.ParquetFile(self._run.storage.path(file)) as work:
                 rows = work.read_row_group(row_group)
-            stats = run_block(rows, self._box, self._crew)
-        except TukuError as error:
-            # Ray would wrap an exception in layers of its own: what stops the job travels as data.
-            if self._account is not None:
-                self._account.halt(error)
-            return BlockStats(block=name, fatal=_described(error))
-        stats.block = name
-        if self._account is not None and self._account.halted is not None:
-            stats.fatal = _described(self._account.halted)
+            run_block(rows, self._box, self._crew, stats)
+        except Exception as error:  # noqa: BLE001  Ray would wrap it in layers: what stops the job travels as data
+            stats.fatal = self._ended_by(error)
+        if self._account is not None:
+            self._account.report()
+            if stats.fatal is None and self._account.halted is not None:
+                stats.fatal = Halt.of(self._account.halted)
         return stats
+
+    def _ended_by(self, error: Exception) -> Halt:
+        if not isinstance(error, TukuError):
+            error = unexpected(self._run, error)
+        if self._account is not None:
+            self._account.halt(error)
+        return Halt.of(error)
 
     def _halted(self) -> bool:
         return self._account is not None and self._account.halted is not None
@@ -107,7 +127,3 @@ class Worker:
             return None
         quota = MeteredQuota(stage, cluster_quota(model, job.config.quota), self._account)
         return Access(quota, job.config.retry)
-
-
-def _described(error: TukuError) -> tuple[str, str, str]:
-    return type(error).__name__, error.message, error.remedy

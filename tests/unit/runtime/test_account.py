@@ -12,22 +12,23 @@ import pytest
 from tuku.config import LimitsConfig
 from tuku.errors import StoppedError, TukuError
 from tuku.runtime.account import MeteredQuota, RunAccount
-from tuku.runtime.ledger import Allowance, Halt, Ledger, Use
+from tuku.runtime.ledger import Halt, Ledger, Returned, Use
 from tuku.terms import Charge, ThrottleKind
 
 
 class NearBooks:
-    """A ledger in this process."""
+    """A ledger in this process, as one of its workers sees it."""
 
-    def __init__(self, **limits: float) -> None:
-        self.ledger = Ledger(LimitsConfig(**limits))
+    def __init__(self, ledger: Ledger | None = None, worker: str = "w", **limits: float) -> None:
+        self.ledger = ledger or Ledger(LimitsConfig(**limits))
+        self._worker = worker
 
-    def report(self, used: dict[str, Use], granted: Allowance) -> Halt | None:
-        return self.ledger.report("w", used, granted)
+    def report(self, used: dict[str, Use], returned: Returned) -> Halt | None:
+        return self.ledger.report(self._worker, used, returned)
 
-    async def grant(self, wanted: Allowance) -> Allowance | Halt:
+    async def reserve(self, cost: float) -> Halt | None:
         await asyncio.sleep(0)
-        return self.ledger.grant("w", wanted)
+        return self.ledger.reserve(cost)
 
     def stop(self, halt: Halt) -> None:
         self.ledger.stop(halt)
@@ -69,7 +70,7 @@ def accounts() -> Iterator[list[RunAccount]]:
 
 
 def metered(books: NearBooks, quota: OpenQuota, accounts: list[RunAccount]) -> MeteredQuota:
-    accounts.append(RunAccount(books))
+    accounts.append(RunAccount(books, limited=True))
     return MeteredQuota("caption", quota, accounts[-1])
 
 
@@ -100,6 +101,17 @@ def test_many_at_once_do_not_exceed_it(accounts: list[RunAccount]) -> None:
     assert asyncio.run(all_at_once()) == 50
 
 
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_many_workers_with_many_in_flight_use_all_of_it_and_no_more(workers: int, accounts: list[RunAccount]) -> None:
+    ledger = Ledger(LimitsConfig(max_calls=1_000))
+    quotas = [metered(NearBooks(ledger, f"w{n}"), OpenQuota(), accounts) for n in range(workers)]
+
+    async def all_at_once() -> int:
+        return sum(await asyncio.gather(*[spend(quota, 50) for quota in quotas for _ in range(64)]))
+
+    assert asyncio.run(all_at_once()) == 1_000
+
+
 def test_money_that_a_request_did_not_use_is_there_for_the_next(accounts: list[RunAccount]) -> None:
     quota = metered(NearBooks(max_cost=1.0), OpenQuota(), accounts)
 
@@ -111,10 +123,11 @@ def test_money_that_a_request_did_not_use_is_there_for_the_next(accounts: list[R
             except StoppedError:
                 break
             quota.settle(Charge(1, 0.25), Charge(1, 0.05))
+            accounts[0].report()
             sent += 1
         return sent
 
-    assert 13 <= asyncio.run(cheap()) <= 20
+    assert asyncio.run(cheap()) == 16  # the next could have cost 0.25, and 0.2 were left
 
 
 def test_a_refused_request_costs_a_call_but_no_money(accounts: list[RunAccount]) -> None:
@@ -125,9 +138,41 @@ def test_a_refused_request_costs_a_call_but_no_money(accounts: list[RunAccount])
         for _ in range(30):
             await quota.acquire(Charge(1, 0.9))
             quota.throttled(Charge(1, 0.9), "requests", None)
+            accounts[0].report()
 
     asyncio.run(refused())
     assert inner.refused == ["requests"] * 30
+
+
+def test_what_has_leave_is_sent_when_a_limit_is_reached_and_not_when_an_answer_was_fatal(
+    accounts: list[RunAccount],
+) -> None:
+    inner = OpenQuota(closed=True)
+    quota = metered(NearBooks(max_calls=3), inner, accounts)
+
+    async def four() -> list[object]:
+        tasks = [asyncio.create_task(quota.acquire(Charge(1))) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        assert [task.done() for task in tasks] == [False, False, False, True]
+        quota.halt(StoppedError("Overdue.", ""))
+        return list(await asyncio.gather(*tasks, return_exceptions=True))
+
+    outcomes = asyncio.run(four())
+    assert [str(outcome) for outcome in outcomes[:3]] == ["Overdue."] * 3
+    assert "max_calls" in str(outcomes[3])
+    assert quota.halted is not None
+    assert quota.halted.message == "Overdue."
+
+
+def test_a_worker_that_cannot_reach_the_books_stops(accounts: list[RunAccount]) -> None:
+    class LostBooks(NearBooks):
+        def report(self, used: dict[str, Use], returned: Returned) -> Halt | None:
+            raise ConnectionError
+
+    quota = metered(LostBooks(), OpenQuota(), accounts)
+    accounts[0].report()
+    assert quota.halted is not None
+    assert "ledger is lost" in quota.halted.message
 
 
 def test_a_wait_that_is_cancelled_gives_back_what_it_had_reserved(accounts: list[RunAccount]) -> None:
@@ -139,6 +184,7 @@ def test_a_wait_that_is_cancelled_gives_back_what_it_had_reserved(accounts: list
         await asyncio.sleep(0.02)
         waiting.cancel()
         await asyncio.wait([waiting])
+        accounts[0].report()
         inner.closed = False
         return await spend(quota, 5)
 

@@ -19,8 +19,10 @@ from tuku.config import Config, RuntimeConfig
 from tuku.errors import STOPPED, RowError, StoppedError, StorageError, TukuError
 from tuku.pipeline import STAGES, Models, Toolbox
 from tuku.protocols import Usage
-from tuku.runtime.blocks import BlockStats, run_block
+from tuku.runtime import blocks
+from tuku.runtime.blocks import BlockStats
 from tuku.runtime.crew import Crew
+from tuku.runtime.ledger import Halt
 from tuku.schemas import PAID
 from tuku.stages.paid import PaidAnswers
 
@@ -80,6 +82,12 @@ def toolbox(slice_rows: int = 3, block_rows: int = 256, **tools: object) -> Tool
         sink=MemorySink(),
     )
     return replace(box, **tools)
+
+
+def run_block(block: pa.Table, box: Toolbox, crew: Crew) -> BlockStats:
+    stats = BlockStats()
+    blocks.run_block(block, box, crew, stats)
+    return stats
 
 
 def sink_of(box: Toolbox) -> MemorySink:
@@ -218,7 +226,25 @@ def test_what_goes_wrong_ahead_comes_through_and_nothing_hangs(crew: Crew, error
     with pytest.raises(type(error)):
         run_block(rows(7), box, crew)
     assert crew.map(str, ["still alive"]) == ["still alive"]
-    assert sink_of(box).blocks == {}
+    assert sink_of(box).dead_letters() == []
+
+
+def test_a_slice_that_breaks_takes_no_other_with_it_and_leaves_what_was_paid_for() -> None:
+    class BrokenEmbedder(FakeEmbedder):
+        def embed_pictures(self, pictures: Sequence) -> list:  # type: ignore[override]
+            if pictures[0].content_sha256 == digest(picture(2)):
+                raise ZeroDivisionError
+            return super().embed_pictures(pictures)
+
+    box = toolbox(slice_rows=2, embedder=BrokenEmbedder())
+    stats = BlockStats()
+    with pytest.raises(ZeroDivisionError):
+        blocks.run_block(rows(4), box, Crew(1, {}), stats)
+    assert [image["image_id"] for image in sink_of(box).images()] == ["id-0", "id-1"]
+    assert [row["content_sha256"] for row in sink_of(box).paid] == [digest(picture(2)), digest(picture(3))]
+    assert sink_of(box).dead_letters() == []
+    assert stats.ok == 2
+    assert stats.usage["caption"].requests == 2
 
 
 def test_the_next_slice_is_fetched_while_this_one_is_worked(crew: Crew) -> None:
@@ -242,7 +268,7 @@ def test_counts_travel_as_json(crew: Crew) -> None:
     stats = run_block(rows(3), toolbox(fetcher=FakeFetcher({"/0.png": picture(0)})), crew)
     assert stats.errors == {"not_found": 2}
     assert BlockStats.from_dict(json.loads(json.dumps(stats.to_dict()))) == stats
-    fatal = BlockStats(fatal=("StoppedError", "Full.", "Free some space."))
+    fatal = BlockStats(fatal=Halt("StoppedError", "Full.", "Free some space."))
     assert BlockStats.from_dict(json.loads(json.dumps(fatal.to_dict()))) == fatal
 
 
@@ -255,5 +281,5 @@ def test_counts_add_up(crew: Crew) -> None:
     assert total.rows == {stage.name: 8 for stage in STAGES}
     assert total.usage["caption"].requests == 1 + 2
     assert total.seconds["fetch"] == first.seconds["fetch"] + second.seconds["fetch"]
-    total.add(BlockStats(fatal=("StoppedError", "Full.", "")))
-    assert total.fatal == ("StoppedError", "Full.", "")
+    total.add(BlockStats(fatal=Halt("StoppedError", "Full.", "")))
+    assert total.fatal == Halt("StoppedError", "Full.", "")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from tuku.errors import RowError, StoppedError
+from tuku.errors import STOPPED, RowError, StoppedError
 from tuku.protocols import Vector
-from tuku.providers.api.caller import ASKED_AT_MOST, STOPPED, Answer, Caller
+from tuku.providers.api.caller import ASKED_AT_MOST, Answer, Caller
 from tuku.providers.api.meter import Tokens
 from tuku.providers.api.verdicts import Throttled
 from tuku.terms import Terms

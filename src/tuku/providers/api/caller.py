@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
-from tuku.errors import RowError, StoppedError, TukuError
+from tuku.errors import STOPPED, RowError, StoppedError, TukuError
 from tuku.protocols import ModelDescription
 from tuku.providers.api.meter import Meter, Tokens
 from tuku.providers.api.outage import Outage
@@ -21,14 +21,14 @@ from tuku.terms import Charge, Terms
 T = TypeVar("T")
 R = TypeVar("R")
 
-STOPPED = "stopped"
-"""Code of rows that were not answered because the run had been halted."""
-
 ASKED_AT_MOST = 3
 """How often a service is asked for the same thing when what it answers is no good."""
 
 THROTTLED_PATIENCE = 4.0
 """Being throttled is excused for this many times `retry.max_total_s`; then it counts like any other failure."""
+
+_PERHAPS_BILLED = frozenset({"timeout", "connection_reset", "bad_answer"})
+"""Failures after which the service may have done its work all the same: a limit on money counts them."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,14 @@ class Caller:
         terms = description.terms or Terms()
         self.slots = asyncio.Semaphore(terms.concurrency)
         self.meter = Meter(terms.price)
-        self._quota, self._max_total_s = access.quota, access.retry.max_total_s
-        self._outage = Outage(f"{description.provider}/{description.model}", access.quota, access.retry.max_outage_s)
+        self._quota, self._max_total_s, self._max_outage_s = (
+            access.quota,
+            access.retry.max_total_s,
+            access.retry.max_outage_s,
+        )
+        self._name = f"{description.provider}/{description.model}"
+        self._refused_since_s: float | None = None  # since then everything was one too many
+        self._outage = Outage(self._name, access.quota, access.retry.max_outage_s)
         self._policy = RetryPolicy(
             attempts=access.retry.attempts,
             first_wait_s=access.retry.first_wait_s,
@@ -141,6 +147,7 @@ class Caller:
             request.excuses.seconds += sent_s - asked_s
             reply = await self._sent(request, charge)
             if isinstance(reply, Answer):
+                self._refused_since_s = None
                 self._outage.answered()
                 return reply
             return self._judged(request, charge, reply, probe, time.monotonic() - sent_s)
@@ -157,6 +164,8 @@ class Caller:
             reply = await request.send()
             if isinstance(reply, Answer):
                 used = self.meter.answered(request.guess, reply.tokens)
+            elif isinstance(reply, RowError) and reply.code in _PERHAPS_BILLED:
+                used = charge
             throttled = isinstance(reply, Throttled)
             return reply
         finally:
@@ -187,6 +196,18 @@ class Caller:
         self.meter.throttled()
         self._quota.throttled(charge, fault.kind, fault.retry_after_s or None)
         now_s = time.monotonic()
+        if self._refused_since_s is None:
+            self._refused_since_s = now_s
+        elif now_s - self._refused_since_s > self._max_outage_s:
+            exhausted = self._exhausted(fault, now_s - self._refused_since_s)
+            self._quota.halt(exhausted)
+            raise exhausted
         if request.throttled_since_s is None:
             request.throttled_since_s = now_s
         return now_s - request.throttled_since_s < THROTTLED_PATIENCE * self._max_total_s
+
+    def _exhausted(self, fault: Throttled, since_s: float) -> StoppedError:
+        return StoppedError(
+            f"{self._name} has refused every request for {since_s:.0f} s as one too many; the last: {fault}.",
+            "The account's quota is exhausted, or others use it up. Run it again later: what was finished is kept.",
+        )

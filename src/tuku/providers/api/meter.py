@@ -56,7 +56,8 @@ def _count(usage: Mapping[str, Any], name: str) -> int:
 class Meter:
     """Counts and prices the requests to one model. Safe to use from any thread.
 
-    It learns how far guesses are off: all later ones are corrected by the running mean of used to guessed tokens.
+    It learns how far guesses of cost are off: all later ones are corrected by the running mean of used to guessed
+    tokens. Tokens are charged as guessed: the quota corrects them itself, for all who share it.
     """
 
     def __init__(self, price: Price) -> None:
@@ -67,8 +68,7 @@ class Meter:
 
     def charge(self, guess: Tokens) -> Charge:
         """What a request is expected to use."""
-        factor = self._correction
-        return Charge(round(guess.total * factor), self._price.of(guess.sent, guess.answered) * factor)
+        return Charge(guess.total, self._price.of(guess.sent, guess.answered) * self._correction)
 
     def sent(self, *, again: bool) -> None:
         """A request goes out, for the first time or `again`."""

@@ -10,7 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 
 
 def proxy_for(address: str) -> str | None:
-    """``HTTPS_PROXY`` or ``HTTP_PROXY``, as the address's scheme is, unless ``NO_PROXY`` has its host; None: no proxy."""
+    """``HTTPS_PROXY`` or ``HTTP_PROXY``, by the address's scheme, unless ``NO_PROXY`` has its host; None: no proxy."""
     parts = urlsplit(address)
     if not parts.hostname or proxy_bypass(parts.hostname):
         return None

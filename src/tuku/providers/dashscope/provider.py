@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tuku.config import CaptionConfig, EmbedConfig
@@ -120,6 +121,6 @@ def _parameters(config: EmbedConfig) -> tuple[tuple[str, str], ...]:
 
 
 PACKAGES = ("dashscope",)
-CAPTIONER = Factory(describe_captioner, _create_captioner, PACKAGES, extra=NAME)
-EMBEDDER = Factory(describe_embedder, _create_embedder, PACKAGES, extra=NAME)
-RERANKER = Factory(describe_reranker, _create_reranker, PACKAGES, extra=NAME)
+CAPTIONER = Factory(describe_captioner, _create_captioner, PACKAGES, NAME, partial(_key_and_address, "caption"))
+EMBEDDER = Factory(describe_embedder, _create_embedder, PACKAGES, NAME, partial(_key_and_address, "embed"))
+RERANKER = Factory(describe_reranker, _create_reranker, PACKAGES, NAME, partial(_key_and_address, "rerank"))

@@ -49,6 +49,14 @@ def describe_captioner(config: CaptionConfig) -> ModelDescription:
 
 
 def _create_captioner(config: CaptionConfig, description: ModelDescription, access: Access | None) -> Captioner:
+    key, address = _key_and_address(config)
+
+    from tuku.providers.openai.captioner import OpenAICaptioner
+
+    return OpenAICaptioner(description, config, required_access(access), key, address)
+
+
+def _key_and_address(config: CaptionConfig) -> tuple[str, str]:
     address = service_address("caption.base_url", config.base_url, ADDRESS_VARIABLE, os.environ)
     if address is None:
         raise ConfigError(
@@ -56,11 +64,7 @@ def _create_captioner(config: CaptionConfig, description: ModelDescription, acce
             "Set it to the endpoint's address, such as http://localhost:8000/v1.",
         )
     advice = "An endpoint of one's own that asks for no key takes any text."
-    key = key_from_environment(KEY_VARIABLE, f"caption.provider {NAME}", os.environ, advice=advice)
-
-    from tuku.providers.openai.captioner import OpenAICaptioner
-
-    return OpenAICaptioner(description, config, required_access(access), key, address)
+    return key_from_environment(KEY_VARIABLE, f"caption.provider {NAME}", os.environ, advice=advice), address
 
 
-CAPTIONER = Factory(describe_captioner, _create_captioner, ("openai",), extra=NAME)
+CAPTIONER = Factory(describe_captioner, _create_captioner, ("openai",), NAME, _key_and_address)

@@ -72,10 +72,10 @@ def test_an_answer_is_settled_with_what_it_used(quota):
     assert (usage.requests, usage.retries, usage.input_tokens, usage.output_tokens) == (1, 0, 200, 20)
 
 
-def test_every_try_needs_leave_and_failures_use_nothing(quota):
+def test_every_try_needs_leave_and_what_may_have_been_done_is_counted(quota):
     outcome, usage = request(quota, Service(SLOW, BROKEN, FINE))
     assert outcome is FINE
-    assert [used.tokens for _, used in quota.settled] == [0, 0, 220]
+    assert [used.tokens for _, used in quota.settled] == [0, 110, 220]  # a connection that broke may have been served
     assert (usage.requests, usage.retries) == (3, 2)
     assert quota.unsettled == 0
 
@@ -88,6 +88,14 @@ def test_attempts_are_limited(quota, reply, attempts, request_id):
     outcome, _ = request(quota, service, attempts=3)
     assert (outcome.code, outcome.attempts, service.asked) == (reply.code, attempts, attempts)
     assert outcome.request_id == request_id
+
+
+def test_a_quota_that_does_not_come_back_stops_the_run(quota):
+    outcome, _ = request(quota, Service(*[BUSY] * 50, FINE), max_outage_s=0.0)
+    assert outcome.code == "stopped"
+    assert isinstance(quota.halted, StoppedError)
+    assert "refused every request" in quota.halted.message
+    assert "quota is exhausted" in quota.halted.remedy
 
 
 def test_being_throttled_uses_up_no_attempt(quota):

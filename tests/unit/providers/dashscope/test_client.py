@@ -54,6 +54,7 @@ def test_what_is_sent(monkeypatch, tmp_path):
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     endpoint = Endpoint()
     generate(endpoint, temperature=0.5, enable_thinking=False)
     ((path, headers, body),) = endpoint.requests

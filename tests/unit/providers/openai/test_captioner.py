@@ -40,6 +40,7 @@ def quota():
 def captioner_of(server, quota, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
 
     def make(attempts=5, request_timeout_s=1.0, **config):
         retry = RetryConfig(first_wait_s=0.01, attempts=attempts, request_timeout_s=request_timeout_s)
