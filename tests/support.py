@@ -42,14 +42,14 @@ class Tuku:
         name, *options = map(str, arguments)
         return [sys.executable, "-m", "tuku", name, *self.settings, *options]
 
-    def __call__(self, *arguments: object, env: Mapping[str, str] | None = None) -> Ran:
+    def __call__(self, *arguments: object, env: Mapping[str, str] | None = None, timeout_s: float = 110) -> Ran:
         done = subprocess.run(
             self.command(*map(str, arguments)),
             cwd=self.folder,
             env=environment(env),
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=timeout_s,
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)

@@ -1,18 +1,46 @@
-"""The implementation under test, made once for each suite."""
+"""The implementation under test, made once for each suite. Services are a local DashScope, which answers sensibly."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from contract.implementations import CAPTIONERS, EMBEDDERS
+from fakes.dashscope import DashScopeServer, Settings
+from tuku.config import Config
 from tuku.protocols import Captioner, Embedder
+from tuku.providers.registry import create_captioner, create_embedder, describe_captioner, describe_embedder
+from tuku.runtime.access import local_access
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[DashScopeServer]:
+    """What stands behind every provider that asks a service; started when the first does."""
+    with DashScopeServer(Settings(answers="models")) as server, pytest.MonkeyPatch.context() as environment:
+        for provider in ("DASHSCOPE", "OPENAI"):
+            environment.setenv(f"{provider}_API_KEY", server.environment["DASHSCOPE_API_KEY"])
+        yield server
 
 
 @pytest.fixture(scope="module")
 def captioner(request: pytest.FixtureRequest) -> Captioner:
-    return CAPTIONERS[request.param]()
+    config = CAPTIONERS[request.param]
+    config = config.model_copy(update={"base_url": _address(config.provider, request)})
+    made = create_captioner(config, local_access(describe_captioner(config), Config()))
+    assert made is not None
+    return made
 
 
 @pytest.fixture(scope="module")
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    return EMBEDDERS[request.param]()
+    config = EMBEDDERS[request.param]
+    config = config.model_copy(update={"base_url": _address(config.provider, request)})
+    return create_embedder(config, local_access(describe_embedder(config), Config()))
+
+
+def _address(provider: str, request: pytest.FixtureRequest) -> str | None:
+    if provider == "local":
+        return None
+    server: DashScopeServer = request.getfixturevalue("service")
+    return server.compatible_url if provider == "openai" else server.base_url

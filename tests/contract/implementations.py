@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from tuku.config import CaptionConfig, EmbedConfig
-from tuku.protocols import Captioner, Embedder
-from tuku.providers.registry import create_captioner, create_embedder
+from tuku.config import CaptionConfig, EmbedConfig, QuotaConfig
 
+_NO_HINDRANCE = QuotaConfig(requests_per_min=60_000)
 
-def _configured_captioner(config: CaptionConfig) -> Captioner:
-    captioner = create_captioner(config)
-    assert captioner is not None
-    return captioner
-
-
-CAPTIONERS: dict[str, Callable[[], Captioner]] = {
-    "local": lambda: _configured_captioner(CaptionConfig(provider="local")),
+CAPTIONERS = {
+    "local": CaptionConfig(provider="local"),
+    "dashscope": CaptionConfig(provider="dashscope", quota=_NO_HINDRANCE),
+    "openai": CaptionConfig(provider="openai", model="qwen3-vl-flash", quota=_NO_HINDRANCE),
 }
-EMBEDDERS: dict[str, Callable[[], Embedder]] = {
-    "local lite0-minilm": lambda: create_embedder(EmbedConfig(provider="local")),
-    "local lite0-minilm-features": lambda: create_embedder(EmbedConfig(model="lite0-minilm-features")),
+EMBEDDERS = {
+    "local lite0-minilm": EmbedConfig(provider="local"),
+    "local lite0-minilm-features": EmbedConfig(provider="local", model="lite0-minilm-features"),
+    "dashscope tongyi-embedding-vision-plus": EmbedConfig(
+        provider="dashscope", model="tongyi-embedding-vision-plus", quota=_NO_HINDRANCE
+    ),
+    "dashscope multimodal-embedding-v1": EmbedConfig(
+        provider="dashscope", model="multimodal-embedding-v1", quota=_NO_HINDRANCE
+    ),
 }
 
 each_captioner = pytest.mark.parametrize(

@@ -9,7 +9,10 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image
 
-from tuku.protocols import Picture, Pixels
+from tuku.protocols import ModelDescription, Picture, Pixels
+
+# What every service known so far refuses: sides under 10 px or of more than 1 : 200.
+_REFUSED = {"one pixel": "picture_too_small", "5000x10": "picture_too_narrow", "10x5000": "picture_too_narrow"}
 
 
 def picture(pixels: Pixels) -> Picture:
@@ -45,3 +48,8 @@ def odd_pictures() -> dict[str, Picture]:
         "a view of other pixels": picture(noise(9, 512, 512).pixels[::2, ::-2]),
         "read-only": picture(np.frombuffer(bytes(256 * 256 * 3), np.uint8).reshape(256, 256, 3)),
     }
+
+
+def refusal(model: ModelDescription, name: str) -> str | None:
+    """The code with which a model may refuse an odd picture; None: it may not. One that runs here takes all."""
+    return _REFUSED.get(name) if model.lane == "api" else None

@@ -28,7 +28,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--refused-calls-count", action="store_true", help="a refused call uses quota too")
     parser.add_argument("--latency", type=_latency, default=Latency(), help="median[,p99] in seconds: 1.5,8")
     parser.add_argument("--faults", type=float, default=0.0, help="probability of every fault that is not fatal")
-    parser.add_argument("--answers", choices=["colours", "fixed", "models"], default="colours")
+    parser.add_argument("--answers", choices=["colours", "numbered", "fixed", "models"], default="colours")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--settings", type=Settings.model_validate_json, help="all of them as JSON, for programs")
     parser.add_argument("--parent", type=int, help="end when this is no longer the parent process, for programs")

@@ -56,19 +56,25 @@ class Mind(Protocol):
 
 
 class ColourMind:
-    """Sees the mean colour and reads names of colours; `sees` False: not even that, and decodes nothing."""
+    """Sees the mean colour and reads names of colours.
 
-    def __init__(self, *, sees: bool = True) -> None:
-        self._sees = sees
+    Args:
+        sees: False: not even that; it decodes nothing.
+        numbers: it describes no two pictures alike: each has a number.
+    """
+
+    def __init__(self, *, sees: bool = True, numbers: bool = False) -> None:
+        self._sees, self._numbers = sees, numbers
 
     def describe(self, picture: ImageFile, *, chinese: bool) -> Words:
         mean = self._mean(picture)
         name = min(PALETTE, key=lambda colour: sum(abs(a - b) for a, b in zip(mean, PALETTE[colour], strict=True)))
+        number = picture.sha256[:8] if self._numbers else ""
         if chinese:
-            return Words(
-                f"画面以{CHINESE[name]}为主，色调均匀，构图简洁。", (CHINESE[name], "图片", "色彩", "背景", "简洁")
-            )
-        return Words(f"A {name} picture, plain and even in tone.", (name, "picture", "colour", "background", "plain"))
+            sentence = f"画面以{CHINESE[name]}为主，色调均匀，构图简洁{number and f'，编号{number}'}。"
+            return Words(sentence, (CHINESE[name], "图片", "色彩", "背景", "简洁"))
+        sentence = f"A {name} picture, plain and even in tone{number and f', number {number}'}."
+        return Words(sentence, (name, "picture", "colour", "background", "plain"))
 
     def vector(self, parts: Sequence[Part]) -> Vector:
         rgb = _mean_of([self._rgb(part) for part in parts])

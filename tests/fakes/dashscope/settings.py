@@ -109,7 +109,8 @@ class Settings(Part):
         seed: decides latencies, faults and forms. A request's luck depends on what it asks and how often that has
             been asked, not on the order in which requests arrive.
         limits: of every model that has no `model_limits`.
-        answers: ``colours``: the mean colour; ``fixed``: pictures are not decoded; ``models``: tuku's local models.
+        answers: ``colours``: the mean colour; ``numbered``: likewise, and no two pictures are described alike;
+            ``fixed``: pictures are not decoded; ``models``: tuku's local models.
         caption_form: ``prompt``: as the prompt asks; ``by_seed``: any of the others.
         usage_shape: ``by_seed``: any of the others.
     """
@@ -122,7 +123,7 @@ class Settings(Part):
     faults: Faults = Faults()
     fatal: Fatal | None = None
     outage: Outage | None = None
-    answers: Literal["colours", "fixed", "models"] = "colours"
+    answers: Literal["colours", "numbered", "fixed", "models"] = "colours"
     caption_form: Literal[
         "prompt", "by_seed", "plain", "keyword_line", "numbered", "json", "fenced_json", "english"
     ] = "prompt"

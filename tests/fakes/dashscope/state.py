@@ -129,4 +129,4 @@ def _mind(answers: str) -> Mind:
         from fakes.dashscope.local_mind import LocalMind  # loads its models for a second or two
 
         return LocalMind()
-    return ColourMind(sees=answers == "colours")
+    return ColourMind(sees=answers != "fixed", numbers=answers == "numbered")

@@ -147,6 +147,13 @@ def test_fixed_answers_do_not_look_at_the_picture(server):
     assert "灰色" in text(server)
 
 
+def test_numbered_answers_describe_no_two_pictures_alike(server):
+    server.configure(answers="numbered")
+    first, second = jpeg((255, 0, 0)), jpeg((230, 0, 0))
+    assert ask(server, first).json["output"] == ask(server, first).json["output"] != ask(server, second).json["output"]
+    assert "红色" in text(server)
+
+
 def test_local_models_behind_the_vendors_names(server):
     server.configure(answers="models")
     assert text(server, "Describe it.").partition("\n")[0]
