@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup lint type imports format test test-fast bench clean
+.PHONY: help demo setup lint type imports format test test-long test-fast bench clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ imports: .venv/dev.stamp ## import-linter: imports go one way
 format: .venv/dev.stamp ## mend what ruff can mend
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-test: lint type imports ## all checks and all tests
-	@$(BIN)/python -m pytest -q
+test: lint type imports ## all checks and all tests but the long ones
+	@$(BIN)/python -m pytest -q -m "not long"
+
+test-long: .venv/dev.stamp ## jobs against the local DashScope, with faults, stops and budgets (minutes)
+	@$(BIN)/python -m pytest -q -m long
 
 test-fast: .venv/dev.stamp ## the tests that are done in seconds
 	@$(BIN)/python -m pytest -q -m "not ray and not milvus" tests/unit tests/contract

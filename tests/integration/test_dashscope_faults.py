@@ -26,7 +26,7 @@ from tuku.protocols import Picture, PictureSize
 from tuku.providers.api.picture import EncodedPicture, PictureLimits, encode_picture
 
 PICTURES = 2_000 if os.environ.get("TUKU_LONG_TESTS") else 300
-pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(PICTURES)]
+pytestmark = [pytest.mark.long, pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(PICTURES)]
 
 PROBABILITY = 0.05
 PER_MIN = 3_000

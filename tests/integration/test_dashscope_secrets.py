@@ -20,7 +20,7 @@ from fakes.dashscope import DashScopeServer, Settings
 from ray_head import Head, ray_head
 from support import Ran, Tuku
 
-pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]
 
 SECRET = "recognisable0f6d2b71"
 KEY = f"sk-{SECRET}"

@@ -17,7 +17,7 @@ from support import Ran, Tuku, environment
 from tuku.config import RuntimeConfig
 from tuku.runtime.cluster import cluster
 
-pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]
 
 PICTURES = 80
 # The run must last until something has been done to it.

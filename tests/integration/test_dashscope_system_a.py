@@ -27,7 +27,7 @@ from support import Tuku
 from tuku.config import CaptionConfig, EmbedConfig
 from tuku.providers.dashscope.provider import CAPTIONER, EMBEDDER
 
-pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]
 
 NAME = "multimodal_search"
 MODELS = {"caption": "qwen-vl-plus", "embed": "multimodal-embedding-v1"}
