@@ -26,7 +26,6 @@ LAST_PROBE_S = 30.0
 _STEP_S = 1.0  # while waiting it is looked so often whether there is still something to wait for
 
 _PERHAPS_THE_ROW = frozenset({"server_error", "timeout"})
-_NO_ROWS_FAULT = frozenset({"service_unavailable", "connection_failed", "dns_failed", "tls_failed"})
 _OF_EVERYBODY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 
 
@@ -115,11 +114,9 @@ class Outage:
             self._probe_wait_s = min(2 * self._probe_wait_s, LAST_PROBE_S)
             return fault.code not in _PERHAPS_THE_ROW or len(self._waiting) >= FAILURES_IN_A_ROW
         many = self._failures >= FAILURES_IN_A_ROW
-        # A row that is alone, at the end of a run, would have failed before there are many.
-        again = self._failures > 1 and fault.code in _NO_ROWS_FAULT
         if many and not self._is_down() and now_s - self._failing_since_s >= QUIET_S:
             self._down_since_s = self._failing_since_s
-        return many or again
+        return many
 
     def _is_down(self) -> bool:
         return self._down_since_s is not None

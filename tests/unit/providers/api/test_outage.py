@@ -47,14 +47,6 @@ def test_a_few_failures_are_the_rows_affair():
     assert asyncio.run(outage.clear()) is False
 
 
-def test_what_is_no_rows_fault_is_excused_from_the_second_failure_on():
-    outage, _, _ = outage_of()
-    gateway = of_everybody(PERHAPS_THE_ROW, 503)
-    assert [outage.failed(gateway, probe=False) for _ in range(3)] == [False, True, True]
-    outage.answered()
-    assert outage.failed(gateway, probe=False) is False
-
-
 def test_many_failures_within_a_moment_are_excused_but_nobody_waits_yet():
     outage, _, _ = outage_of()
     assert [outage.failed(DOWN, probe=False) for _ in range(9)] == [False] * 7 + [True] * 2
