@@ -7,12 +7,14 @@ of Ray's session folder, and what the dashboard knows of actors, tasks, jobs, wo
 
 from __future__ import annotations
 
+import os
 import tempfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from dashscope_job import FAST, many_pictures, profile
@@ -91,7 +93,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         tempfile.TemporaryDirectory(prefix="tuku-ray-", ignore_cleanup_errors=True) as folder,
         DashScopeServer(Settings(keys=(KEY,), answers="numbered")) as server,
     ):
-        env = {**server.environment, "PYTHONPATH": str(sabotage), "TUKU_DEBUG": "1"}
+        path = os.pathsep.join(filter(None, [str(sabotage), os.environ.get("PYTHONPATH")]))
+        env = {**server.environment, "PYTHONPATH": path, "TUKU_DEBUG": "1"}
         with ray_head(Path(folder, "head.log"), env, Path(folder)) as head:
             yield Site(server, env, head, Path(folder), sabotage)
 
@@ -126,6 +129,7 @@ def test_the_key_is_nowhere(site: Site, tmp_path: Path) -> None:
     assert [page for page, words in DASHBOARD.items() if words not in pages[page]] == []
     files = _files(tmp_path) | _files(site.ray)
     assert any(b"out of ink" in content for content in files.values())
+    assert any(b"could not be sent" in content for path, content in files.items() if path.suffix == ".parquet")
     assert any(path.name.startswith("worker-") for path in files)
     searched = [("what the commands print", "\n".join(said).encode()), *pages.items(), *files.items()]
     assert [where for where, content in searched if SECRET.encode() in content] == []
@@ -144,4 +148,11 @@ def _page(dashboard: str, page: str) -> bytes:
 
 
 def _files(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
+    return {path: _content(path) for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
+
+
+def _content(path: Path) -> bytes:
+    """What a search finds something in: Parquet is compressed."""
+    if path.suffix == ".parquet":
+        return repr(pq.read_table(path, partitioning=None).to_pylist()).encode()
+    return path.read_bytes()

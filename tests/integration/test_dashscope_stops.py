@@ -127,8 +127,9 @@ def test_a_budget_stops_a_run_and_the_next_one_goes_on(job: Job, tuku: Tuku, ser
     assert 20 <= calls <= 25
 
     before = caption_tokens(server)
-    requires_stopped(job.run("--max-cost", "2.5", *PRICED), "limits.max_cost = 2.5 is reached")
-    assert 1_000 < caption_tokens(server) - before <= 2_500
+    requires_stopped(job.run("--max-cost", "5", *PRICED), "limits.max_cost = 5 is reached")
+    # What is under way is set aside in full: a run this short ends well before its limit.
+    assert 1_000 < caption_tokens(server) - before <= 5_000
 
     calls = server.counters()["arrived"]
     ran = job.run("--max-minutes", "0.15", "--set", "caption.quota.requests_per_min=60")
