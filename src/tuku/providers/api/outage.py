@@ -18,14 +18,19 @@ from tuku.providers.api.verdicts import Unavailable
 F = TypeVar("F", bound="RowError | StoppedError")
 
 FAILURES_IN_A_ROW = 8
+OF_EVERYBODY_IN_A_ROW = 3
 QUIET_S = 2.0
-"""The service is down once so many requests in a row have failed and nothing was answered for so long in between."""
+"""The service is down once so many requests in a row have failed and nothing was answered for so long in between.
+
+Fewer are enough where the last one failed so that no row can be to blame.
+"""
 
 FIRST_PROBE_S = 1.0
 LAST_PROBE_S = 30.0
 _STEP_S = 1.0  # while waiting it is looked so often whether there is still something to wait for
 
 _PERHAPS_THE_ROW = frozenset({"server_error", "timeout"})
+_NOT_THE_ROW = frozenset({"service_unavailable", "connection_failed", "dns_failed"})
 _OF_EVERYBODY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 
 
@@ -113,7 +118,7 @@ class Outage:
         if probe:
             self._probe_wait_s = min(2 * self._probe_wait_s, LAST_PROBE_S)
             return fault.code not in _PERHAPS_THE_ROW or len(self._waiting) >= FAILURES_IN_A_ROW
-        many = self._failures >= FAILURES_IN_A_ROW
+        many = self._failures >= (OF_EVERYBODY_IN_A_ROW if fault.code in _NOT_THE_ROW else FAILURES_IN_A_ROW)
         if many and not self._is_down() and now_s - self._failing_since_s >= QUIET_S:
             self._down_since_s = self._failing_since_s
         return many

@@ -47,6 +47,17 @@ def test_a_few_failures_are_the_rows_affair():
     assert asyncio.run(outage.clear()) is False
 
 
+def test_fewer_are_enough_where_no_row_can_be_to_blame():
+    outage, clock, _ = outage_of()
+    gateway = of_everybody(PERHAPS_THE_ROW, 503)
+    assert [outage.failed(gateway, probe=False) for _ in range(2)] == [False, False]
+    clock.now_s += 3
+    assert outage.failed(gateway, probe=False) is True
+    assert asyncio.run(outage.clear()) is True  # down: this one probes
+    outage.answered()
+    assert outage.failed(gateway, probe=False) is False
+
+
 def test_many_failures_within_a_moment_are_excused_but_nobody_waits_yet():
     outage, _, _ = outage_of()
     assert [outage.failed(DOWN, probe=False) for _ in range(9)] == [False] * 7 + [True] * 2

@@ -88,7 +88,6 @@ def test_captions_that_are_none_are_asked_for_three_times(captioner_of, server, 
     ("fault", "code"),
     [
         ("internal_error", "server_error"),
-        ("unavailable_html", "service_unavailable"),
         ("truncated_json", "bad_answer"),
         ("reset_before", "connection_reset"),
         ("reset_middle", "connection_reset"),
@@ -174,6 +173,17 @@ def test_an_outage_is_waited_for_and_costs_no_row(captioner_of, server, quota, h
         server.configure(outage=None)
     assert [type(outcome) for outcome in outcomes] == [Caption] * 60
     assert quota.unsettled == 0
+
+
+@pytest.mark.usefixtures("_soon_an_outage")
+def test_an_outage_costs_not_even_the_last_row_of_a_run(captioner_of, server, retry_with):
+    retry_with(attempts=4)
+    server.configure(outage={"seconds": 2.0, "how": "503"})
+    try:
+        (outcome,) = captioner_of().caption([plain_picture(1)])
+    finally:
+        server.configure(outage=None)
+    assert isinstance(outcome, Caption)
 
 
 @pytest.mark.usefixtures("_soon_an_outage")
