@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,8 +12,9 @@ from typing import Literal
 import click
 
 from tuku import __version__
-from tuku.cli_options import budget, catalogue, common, overridden, read_config
-from tuku.cli_output import complain, fail, make_progress, print_json, show, show_proof
+from tuku.cli_errors import errors
+from tuku.cli_options import budget, catalogue, common, overridden, patience, read_config, wait_s
+from tuku.cli_output import complain, fail, make_progress, print_json, show, show_proof, show_report
 from tuku.errors import VerificationError
 
 
@@ -25,6 +27,7 @@ def cli() -> None:
 @cli.command()
 @catalogue
 @budget
+@patience
 @common
 def ingest(
     manifest: str | None,
@@ -32,6 +35,7 @@ def ingest(
     max_cost: float | None,
     max_calls: int | None,
     max_minutes: float | None,
+    wait: bool,
     profile: Path | None,
     overrides: Sequence[str],
     as_json: bool,
@@ -46,12 +50,39 @@ def ingest(
         limits__max_calls=max_calls,
         limits__max_minutes=max_minutes,
     )
-    report = run_ingest(read_config(profile, [*overrides, *options]), make_progress(as_json=as_json))
-    show(report, as_json=as_json)
-    if report.message and not sys.stdout.isatty():
-        # Where a person or a cron mail looks for what went wrong.
-        complain(report.message, "", report.exit_code)
-    return report.exit_code
+    config = read_config(profile, [*overrides, *options])
+    return show_report(run_ingest(config, make_progress(as_json=as_json), wait_s=wait_s(wait)), as_json=as_json)
+
+
+@cli.command()
+@click.option("--reason", metavar="CODE", help="Only rows that failed with this code (see `tuku errors`).")
+@click.option("--stage", help="Only rows that failed in this stage.")
+@budget
+@patience
+@common
+def retry(
+    reason: str | None,
+    stage: str | None,
+    max_cost: float | None,
+    max_calls: int | None,
+    max_minutes: float | None,
+    wait: bool,
+    profile: Path | None,
+    overrides: Sequence[str],
+    as_json: bool,
+) -> int:
+    """Run the rows again that failed in earlier runs; nothing else is looked at."""
+    from tuku.runtime.ingest import retry as run_retry
+
+    options = overridden(limits__max_cost=max_cost, limits__max_calls=max_calls, limits__max_minutes=max_minutes)
+    config = read_config(profile, [*overrides, *options])
+    progress, left_out = make_progress(as_json=as_json), Counter[str]()
+    report = run_retry(config, progress, reason=reason, stage=stage, wait_s=wait_s(wait), left_out=left_out)
+    if left_out:
+        click.echo(
+            f"{left_out.total()} rows cannot be helped by trying again: mend the manifest (tuku errors).", err=True
+        )
+    return show_report(report, as_json=as_json)
 
 
 @cli.command()
@@ -153,6 +184,9 @@ def doctor(manifest: str | None, profile: Path | None, overrides: Sequence[str],
     diagnosis = examine(lambda: read_config(profile, [*overrides, *options]))
     show(diagnosis, as_json=as_json)
     return 0 if diagnosis.ok else 2
+
+
+cli.add_command(errors)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

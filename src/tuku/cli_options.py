@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,6 +45,19 @@ def budget(command: _Command) -> _Command:
         "--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so many minutes."
     )
     return cost(calls(minutes(command)))
+
+
+def patience(command: _Command) -> _Command:
+    """Whether to wait for another run on the same lake."""
+    wait = click.option(
+        "--wait", is_flag=True, help="If another run works on the lake, wait until it has ended instead of refusing."
+    )
+    return wait(command)
+
+
+def wait_s(wait: bool) -> float | None:
+    """The option as a number of seconds; None: not at all."""
+    return math.inf if wait else None
 
 
 def overridden(**values: str | float | None) -> list[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tuku.progress import Progress
-    from tuku.report import VerifySummary
+    from tuku.report import Report, VerifySummary
 
 
 class Result(Protocol):
@@ -47,6 +47,15 @@ def show(result: Result, *, as_json: bool) -> None:
     from tuku.terminal import make_console
 
     make_console(sys.stdout).print(result.summary())
+
+
+def show_report(report: Report, *, as_json: bool) -> int:
+    """Print a run's report; its exit code."""
+    show(report, as_json=as_json)
+    if report.message and not sys.stdout.isatty():
+        # Where a person or a cron mail looks for what went wrong.
+        complain(report.message, "", report.exit_code)
+    return report.exit_code
 
 
 def show_proof(proof: VerifySummary, parts: dict[str, BaseModel], *, as_json: bool) -> None:
@@ -98,6 +107,6 @@ def _explained(error: Exception) -> tuple[str, str, int]:
     if isinstance(error, TukuError):
         return error.message, error.remedy, error.exit_code
     if isinstance(error, RowError):
-        return f"The query's picture cannot be used: {error}", "", 2
+        return f"The query's picture cannot be used: {str(error).rstrip('.')}.", "", 2
     first = (str(error).strip().splitlines() or [""])[0]
     return f"Unexpected {type(error).__name__}: {first}", "TUKU_DEBUG=1 shows where.", 1

@@ -46,6 +46,12 @@ class ManifestConfig(Section):
         return value
 
 
+class PlanConfig(Section):
+    """What tells whether a picture is still the one it was."""
+
+    compare: Literal["source", "content", "uri"] = "source"
+
+
 class LakeConfig(Section):
     """Where the results are kept."""
 
@@ -222,6 +228,7 @@ class Config(Section):
     """The whole configuration of a run."""
 
     manifest: ManifestConfig = ManifestConfig()
+    plan: PlanConfig = PlanConfig()
     lake: LakeConfig = LakeConfig()
     fetch: FetchConfig = FetchConfig()
     decode: DecodeConfig = DecodeConfig()

@@ -68,6 +68,10 @@ class StoppedError(TukuError):
     exit_code = 5
 
 
+class LeaseLostError(StoppedError, StorageError):
+    """Another run has taken the lake over: this one was taken for dead. The next run goes on from what it left."""
+
+
 class InterruptedRunError(TukuError):
     """SIGINT or SIGTERM; what was done is on disk and the next run goes on from there."""
 
@@ -76,6 +80,16 @@ class InterruptedRunError(TukuError):
 
 STOPPED = "stopped"
 """The code of a row that was not worked because the run was halted: no dead letter, the next run works it."""
+
+
+UNCHANGED = "unchanged"
+"""The code of a row whose picture turned out to be what the lake has: nothing to be done."""
+
+SAME_CONTENT = "same_content"
+"""The code of a row whose content the lake has answers for, or that another row of the run is worked for: see `twins`."""
+
+NO_FAILURES = frozenset({STOPPED, UNCHANGED, SAME_CONTENT})
+"""Codes that end a row's way and make no dead letter of it."""
 
 
 @dataclass(unsafe_hash=True)

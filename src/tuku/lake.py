@@ -1,133 +1,40 @@
 """The lake: runs of Parquet part files, each run committed by one marker.
 
-    <lake>/runs/<run_id>/plan/work-*.parquet    what the run has to do
-    <lake>/runs/<run_id>/parts/part-*.parquet   one row per image that succeeded
-    <lake>/runs/<run_id>/errors/part-*.parquet  one row per image that did not
-    <lake>/runs/<run_id>/paid/part-*.parquet    answers paid for by rows that did not, or that were stopped
-    <lake>/runs/<run_id>/_COMMITTED             from here on readers see the run
+    <lake>/lease.json                             who works on the lake now (`tuku.lease`)
+    <lake>/runs/<run_id>/plan/work-*.parquet      what the run has to do
+    <lake>/runs/<run_id>/parts/part-*.parquet     one row per image that succeeded
+    <lake>/runs/<run_id>/errors/part-*.parquet    one row per image that did not
+    <lake>/runs/<run_id>/deleted/part-*.parquet   ids of images that are no longer in the catalogue
+    <lake>/runs/<run_id>/paid/part-*.parquet      answers paid for by rows that did not, or that were stopped
+    <lake>/runs/<run_id>/_COMMITTED               the list of these files: from here on readers see the run
 
 Run ids sort by time. The current view of the lake is, for every image_id, its row in the newest committed run.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tuku.errors import StorageError
-from tuku.schemas import DEAD_LETTERS, IMAGES, PAID
+from tuku.journal import read_journals
+from tuku.lease import USUAL_TIMES, Lease, LeaseTimes, hold_lease
+from tuku.part_files import count_rows, read_rows
+from tuku.run import Run
 from tuku.storage import Storage
 
-_MARKER = "_COMMITTED"
-_REJECTED = "_REJECTED"
+__all__ = ["Lake", "Run", "Stamp", "count_rows", "new_run_id", "read_rows"]
+
 _MODELS = "models.json"
-_LOCK = ".lock"
 _TIME = "%Y%m%dT%H%M%S%fZ"
-_NOTHING = PAID.empty_table()
 _RUN_ID = re.compile(r"(\d{8}T\d{12}Z)-[0-9a-f]{4}$")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run's folder in the lake."""
-
-    storage: Storage
-    run_id: str
-
-    @property
-    def folder(self) -> str:
-        """The run's folder, relative to the lake."""
-        return f"runs/{self.run_id}"
-
-    @property
-    def committed(self) -> bool:
-        """Whether readers see this run."""
-        return self.storage.exists(f"{self.folder}/{_MARKER}")
-
-    def commit(self) -> None:
-        """Make the run visible. Everything else of it must be on disk before."""
-        self.write_json(_MARKER, {"committed_at": _now().isoformat()})
-
-    def reject(self, reason: str) -> None:
-        """Mark the run as wrong: no later run builds on its parts."""
-        self.write_json(_REJECTED, {"reason": reason})
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the run's parts must not be used."""
-        return self.storage.exists(f"{self.folder}/{_REJECTED}")
-
-    def parts(self) -> list[str]:
-        """Names of the part files that are whole."""
-        return self.storage.files(f"{self.folder}/parts", ".parquet")
-
-    def errors(self) -> list[str]:
-        """Names of the dead letter files."""
-        return self.storage.files(f"{self.folder}/errors", ".parquet")
-
-    def work(self) -> list[str]:
-        """Names of the work list's files."""
-        return self.storage.files(f"{self.folder}/plan", ".parquet")
-
-    def paid(self) -> list[str]:
-        """Names of the files with answers that were paid for by rows that did not succeed."""
-        return self.storage.files(f"{self.folder}/paid", ".parquet")
-
-    def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table, paid: pa.Table = _NOTHING) -> None:
-        """Make a block's rows durable, in the place of whatever the same block left before.
-
-        A block that is worked again (its worker was lost) may end otherwise, so its files bear the block's name
-        and not that of the rows in them: no row ends in two files.
-
-        Args:
-            name: the same for the same block, different for any other of the run.
-            images: the rows that succeeded, schema `IMAGES`.
-            dead_letters: those that failed, schema `DEAD_LETTERS`.
-            paid: what rows that did not succeed had gained, schema `PAID`.
-
-        Raises:
-            StoppedError: the disk is full.
-            StorageError: the lake cannot be written to.
-        """
-        self._write_rows(f"{self.folder}/paid/part-{name}.parquet", paid.cast(PAID))
-        self._write_rows(f"{self.folder}/parts/part-{name}.parquet", images.cast(IMAGES))
-        self._write_rows(f"{self.folder}/errors/part-{name}.parquet", dead_letters.cast(DEAD_LETTERS))
-
-    def write_work(self, number: int, rows: pa.Table, block_rows: int) -> None:
-        """Write one file of the work list; each of its row groups (`block_rows` rows) becomes one block."""
-        with self.storage.atomic(f"{self.folder}/plan/work-{number:06d}.parquet") as file:
-            pq.write_table(rows, file, row_group_size=block_rows, compression="zstd")
-
-    def write_json(self, name: str, value: Any) -> None:
-        """Write one of the run's JSON files."""
-        self.write_text(name, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-    def write_text(self, name: str, text: str) -> None:
-        """Write one of the run's text files."""
-        self.storage.write(f"{self.folder}/{name}", text.encode())
-
-    @property
-    def begun(self) -> bool:
-        """Whether anything of this run has been written."""
-        return self.storage.exists(self.folder)
-
-    def _write_rows(self, name: str, rows: pa.Table) -> None:
-        if rows.num_rows == 0:
-            self.storage.remove(name)
-            return
-        with self.storage.atomic(name) as file:
-            pq.write_table(rows, file, compression="zstd")
 
 
 @dataclass(frozen=True)
@@ -151,26 +58,33 @@ class Lake:
         return cls(Storage.at(uri))
 
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """One run at a time on this machine; the lock is gone with its process, however that ends.
+    def exclusive(
+        self,
+        wait_s: float | None = None,
+        *,
+        command: str = "tuku",
+        on_wait: Callable[[str], None] | None = None,
+        times: LeaseTimes = USUAL_TIMES,
+    ) -> Iterator[Lease]:
+        """Within the block this process alone works on the lake, among all processes of all hosts. Readers need not.
+
+        Args:
+            wait_s: how long to wait for somebody else to end; None refuses at once. Either way one who is dead is
+                found out, which takes up to `LeaseTimes.dead_after_s` where their process cannot be looked up.
+            command: what others are told that this process is doing, such as ``tuku ingest``.
+            on_wait: told once who is waited for.
+            times: how often the lease is renewed and looked at.
+
+        Yields:
+            The lease: `Lease.require` before each step that must not be done by two.
 
         Raises:
-            StorageError: another process works on the lake.
+            StorageError: somebody else works on the lake, or it cannot be written to.
+            StoppedError: the disk is full.
         """
         self.storage.prepare()
-        with self.storage.path(_LOCK).open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                raise StorageError(
-                    f"Another run works on the lake {self.storage.root} ({file.read().strip() or 'unknown'}).",
-                    "Wait until it has ended, then run the same command again.",
-                ) from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} since {_now():%Y-%m-%d %H:%M:%S} UTC")
-            file.flush()
-            yield
+        with hold_lease(self.storage, command, wait_s=wait_s, on_wait=on_wait, times=times) as lease:
+            yield lease
 
     def runs(self) -> list[Run]:
         """All runs, oldest first, unfinished ones included."""
@@ -203,22 +117,24 @@ class Lake:
         """A new run, and the ids of interrupted ones whose finished parts it builds on.
 
         An interrupted run is sealed: its part files are whole, so they are committed as they are, and planning
-        finds their rows done (docs/adr/0005). Nothing is written for the new run yet.
+        finds their rows done (docs/adr/0005). One without parts is sealed too, lest its process, should it only have
+        been asleep, commit it after all. Nothing is written for the new run yet.
 
         Raises:
             StorageError: the lake cannot be written to.
         """
         self.storage.prepare()
         runs = self.runs()
-        interrupted = [run for run in runs if not (run.committed or run.rejected) and run.parts()]
+        interrupted = [run for run in runs if not (run.committed or run.rejected)]
         for run in interrupted:
-            run.commit()
+            run.seal()
         newest = runs[-1].run_id if runs else ""
-        return Run(self.storage, new_run_id(after=newest)), [run.run_id for run in interrupted]
+        return Run(self.storage, new_run_id(after=newest)), [run.run_id for run in interrupted if run.parts()]
 
     def paid(self) -> Iterator[pa.Table]:
         """Answers that were paid for by rows that did not succeed, oldest first (schema `PAID`)."""
         for run in self.runs():
+            yield from read_journals(run)
             for name in run.paid():
                 yield from read_rows(run.storage, name)
 
@@ -228,10 +144,11 @@ class Lake:
         Raises:
             StorageError: the file is not what tuku writes.
         """
-        if not self.storage.exists(_MODELS):
+        content = self.storage.find(_MODELS)
+        if content is None:
             return None
         try:
-            values = json.loads(self.storage.read(_MODELS))
+            values = json.loads(content)
             return Stamp(str(values["embed_model"]), int(values["dim"]), str(values["embedding_fingerprint"]))
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
@@ -255,42 +172,6 @@ def new_run_id(after: str = "") -> str:
     if found := _RUN_ID.match(after):
         time = max(time, datetime.strptime(f"{found[1]}+0000", f"{_TIME}%z") + timedelta(microseconds=1))
     return f"{time.strftime(_TIME)}-{secrets.token_hex(2)}"
-
-
-def read_rows(storage: Storage, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """Stream a part file in tables of bounded size.
-
-    Raises:
-        StorageError: the file is damaged; it names the file.
-    """
-    try:
-        with pq.ParquetFile(storage.path(name)) as file:
-            for batch in file.iter_batches(batch_size=4096, columns=columns):
-                yield pa.Table.from_batches([batch])
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(storage, name, error) from error
-
-
-def count_rows(storage: Storage, names: list[str]) -> int:
-    """Rows of these files, from their footers.
-
-    Raises:
-        StorageError: a file is damaged; it names the file.
-    """
-    rows = 0
-    for name in names:
-        try:
-            rows += pq.read_metadata(storage.path(name)).num_rows
-        except (OSError, pa.ArrowException) as error:
-            raise _damaged(storage, name, error) from error
-    return rows
-
-
-def _damaged(storage: Storage, name: str, error: Exception) -> StorageError:
-    return StorageError(
-        f"The lake's file {storage.path(name)} cannot be read: {error}.",
-        "Put it back from a backup, or delete it: the next run makes its rows anew.",
-    )
 
 
 def _now() -> datetime:

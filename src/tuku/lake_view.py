@@ -1,4 +1,8 @@
-"""The lake's current view: every image once, as its newest committed run left it. Streamed."""
+"""The lake's current view: every image once, as its newest committed run left it. Streamed.
+
+A row's *place* is the number of its file, counted from the oldest, in the upper 32 bits, and its number in that file in
+the lower: of two rows of one image the one at the larger place is the newer.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,48 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import dropwhile
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tuku.lake import Lake, Run, count_rows, read_rows
-from tuku.schemas import IMAGES
+from tuku.schemas import DELETED, IMAGES, KNOWN
+
+_ROW_BITS = 32
+
+
+@dataclass(frozen=True)
+class LakeFile:
+    """A file of the view, with its number in it.
+
+    Attributes:
+        deleted: it lists images that a snapshot took out.
+    """
+
+    number: int
+    run: Run
+    name: str
+    deleted: bool = False
+
+    def tables(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+        """Its rows in tables of some thousand, each with the place of its first row."""
+        place = self.number << _ROW_BITS
+        for table in read_rows(self.run.storage, self.name, list(columns)):
+            yield place, table
+            place += table.num_rows
+
+    def known(self) -> Iterator[pa.Table]:
+        """What the planner needs of it (schema `KNOWN`)."""
+        there = [name for name in (DELETED if self.deleted else IMAGES).names if name in KNOWN.names]
+        for place, table in self.tables(there):
+            made = {
+                **{name: table.column(name) for name in there},
+                "place": np.arange(place, place + table.num_rows),
+                "deleted": pa.repeat(self.deleted, table.num_rows),
+            }
+            columns = [made.get(field.name, pa.nulls(table.num_rows, field.type)) for field in KNOWN]
+            yield pa.table(columns, schema=KNOWN)
 
 
 @dataclass(frozen=True)
@@ -41,6 +80,17 @@ class LakeView:
         # A lake of a single run has a single model.
         return cls(lake, runs, stamp.embedding_fingerprint if stamp is not None and len(runs) > 1 else None)
 
+    @cached_property
+    def files(self) -> tuple[LakeFile, ...]:
+        """All files of its runs, oldest first. What a run deletes it does not bring, so either order does."""
+        found = [
+            (run, name, deleted)
+            for run in self.runs
+            for deleted, names in ((False, run.parts()), (True, run.deleted()))
+            for name in names
+        ]
+        return tuple(LakeFile(number, *file) for number, file in enumerate(found))
+
     def run_ids(self) -> set[str]:
         """The runs this view is made of."""
         return {run.run_id for run in self.runs}
@@ -51,19 +101,52 @@ class LakeView:
 
     @cached_property
     def _rows(self) -> int:
-        filled = [run for run in self.runs if run.parts()]
-        if len(filled) <= 1 and self.embedding_fingerprint is None:
-            return sum(count_rows(run.storage, run.parts()) for run in filled)
-        return sum(table.num_rows for table in self.batches(["image_id"]))
+        if self.embedding_fingerprint is not None:
+            return sum(table.num_rows for table in self.batches(["image_id"]))
+        places = self._live_places
+        if places is None:
+            return self.stored_rows()
+        deletions = [file.number for file in self.files if file.deleted]
+        return len(places) - int(np.isin(places >> _ROW_BITS, deletions).sum())
+
+    def stored_rows(self) -> int:
+        """Number of rows in its files, those that newer ones have superseded included."""
+        return sum(count_rows(run.storage, run.parts()) for run in self.runs)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """All images, newest run first, in tables of at most some thousand rows (schema `IMAGES` or its columns)."""
-        wanted = list(columns or IMAGES.names)
-        return (table.select(wanted) for table in self._live(wanted))
+        return self._live(list(columns or IMAGES.names))
 
     def changed_since(self, run_ids: set[str]) -> Iterator[pa.Table]:
-        """The images of this view that came with a run not among `run_ids`."""
+        """The images of this view that came with a run not among `run_ids` (schema `IMAGES`)."""
         return self._live(IMAGES.names, skip=run_ids)
+
+    def deleted_since(self, run_ids: set[str]) -> Iterator[pa.Array]:
+        """Ids of images that a run not among `run_ids` took out, and that are not back."""
+        recent = [file for file in self.files if file.deleted and file.run.run_id not in run_ids]
+        if not recent:
+            return
+        places = _newest(self.files[recent[0].number :])
+        for file in recent:
+            for place, table in file.tables(["image_id"]):
+                if (gone := _at(table, place, places)).num_rows:
+                    yield gone.column("image_id").combine_chunks()
+
+    def at(self, places: np.ndarray, columns: Sequence[str]) -> Iterator[tuple[np.ndarray, pa.Table]]:
+        """Rows by where they stand.
+
+        Args:
+            places: sorted, int64 (n,).
+            columns: of `IMAGES`.
+
+        Yields:
+            Some of the places and their rows, in order.
+        """
+        for number in np.unique(places >> _ROW_BITS):
+            for place, table in self.files[number].tables(columns):
+                low, high = np.searchsorted(places, (place, place + table.num_rows))
+                if high > low:
+                    yield places[low:high], table.take(pa.array(places[low:high] - place))
 
     def sample(self, size: int, seed: int) -> pa.Table:
         """At most `size` images drawn evenly, the same ones for the same seed and lake (schema `IMAGES`)."""
@@ -76,27 +159,47 @@ class LakeView:
                 tables.append(table.take(positions))
         return pa.concat_tables(tables)
 
-    def _live(self, columns: Sequence[str], skip: Collection[str] = ()) -> Iterator[pa.Table]:
-        """The live rows of the runs not in `skip`, newest run first. Runs older than all of those are not read."""
-        read = list(
-            dict.fromkeys([*columns, "image_id", *(["embedding_fingerprint"] if self.embedding_fingerprint else [])])
+    def _live(self, columns: list[str], skip: Collection[str] = ()) -> Iterator[pa.Table]:
+        """The live rows of the runs not in `skip`, newest first. Runs older than all of those are not read."""
+        wanted = [file for file in self.files if not file.deleted and file.run.run_id not in skip]
+        if not wanted:
+            return
+        read = (
+            columns if self.embedding_fingerprint is None else list(dict.fromkeys([*columns, "embedding_fingerprint"]))
         )
-        runs = list(dropwhile(lambda run: run.run_id in skip, self.runs))
-        newer: set[str] = set()
-        for run in reversed(runs):
-            skipped = run.run_id in skip
-            ids: list[str] = []
-            for name in run.parts():
-                for table in read_rows(run.storage, name, ["image_id"] if skipped else read):
-                    ids.extend(table.column("image_id").to_pylist())
-                    if not skipped and (live := self._current(table, newer)).num_rows:
-                        yield live
-            if run is not runs[0]:
-                newer.update(ids)
+        places = self._live_places if not skip else _newest(self.files[wanted[0].number :])
+        for file in reversed(wanted):
+            for place, table in file.tables(read):
+                live = _at(table, place, places)
+                if self.embedding_fingerprint is not None:
+                    live = live.filter(pc.equal(live.column("embedding_fingerprint"), self.embedding_fingerprint))
+                if live.num_rows:
+                    yield live.select(columns)
 
-    def _current(self, table: pa.Table, newer: set[str]) -> pa.Table:
-        if newer:
-            table = table.filter(pa.array([i not in newer for i in table.column("image_id").to_pylist()], pa.bool_()))
-        if self.embedding_fingerprint is not None:
-            table = table.filter(pc.equal(table.column("embedding_fingerprint"), self.embedding_fingerprint))
+    @cached_property
+    def _live_places(self) -> np.ndarray | None:
+        return _newest(self.files)
+
+
+def _newest(files: Sequence[LakeFile]) -> np.ndarray | None:
+    """Sorted places of each image's newest row in these files (deletions too); None if no image comes twice.
+
+    Memory: about 50 bytes for each row in them.
+    """
+    if len({file.run.run_id for file in files}) <= 1 and not any(file.deleted for file in files):
+        return None
+    ids = [
+        pa.table({"image_id": table.column("image_id"), "place": np.arange(place, place + table.num_rows)})
+        for file in files
+        for place, table in file.tables(["image_id"])
+    ]
+    newest = pa.concat_tables(ids).group_by("image_id", use_threads=False).aggregate([("place", "max")])
+    return np.sort(newest.column("place_max").to_numpy())
+
+
+def _at(table: pa.Table, place: int, places: np.ndarray | None) -> pa.Table:
+    """Those of its rows that stand at one of these places, the first row standing at `place`."""
+    if places is None:
         return table
+    low, high = np.searchsorted(places, (place, place + table.num_rows))
+    return table if high - low == table.num_rows else table.take(pa.array(places[low:high] - place))

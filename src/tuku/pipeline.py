@@ -1,6 +1,8 @@
 """The pipeline, once, in order. Read this file first.
 
-    manifest ─► plan ─► fetch ─► decode ─► caption ─► embed ─► write
+    manifest ─► plan ─► fetch ─► twins ─► decode ─► caption ─► embed ─► write
+                          ▲        │
+                          └────────┘ rows with the same content as another, once that one is done
 
 `manifest` and `plan` turn the catalogue into a work list; the stages below turn each block of that list into part
 files. A stage is a pure function from Arrow table to Arrow table; what it needs besides comes from the `Toolbox`,
@@ -25,7 +27,8 @@ from tuku.stages.decode import decode_batch
 from tuku.stages.embed import embed_batch
 from tuku.stages.fetch import fetch_batch
 from tuku.stages.fingerprints import caption_fingerprint, embedding_fingerprint
-from tuku.stages.paid import PaidAnswers
+from tuku.stages.paid import Keep, PaidAnswers, forget
+from tuku.stages.twins import Claims, Contents, NoClaims, set_twins_aside
 from tuku.stages.write import Sink, write_batch
 from tuku.terms import Terms
 
@@ -106,6 +109,11 @@ class Models:
         sizes = [model.picture_size for model in self.by_stage().values()]
         return [size for size in sizes if size is not None]
 
+    def pictures_are_served(self) -> bool:
+        """Whether services alone look at pictures, all at the same size: then nobody here needs pixels."""
+        seeing = [model for model in self.by_stage().values() if model.picture_size is not None]
+        return all(model.lane == "api" for model in seeing) and len(set(self.picture_sizes())) == 1
+
 
 def _rows_in_flight(terms: Terms, workers: int) -> int:
     most = _CALLS_TO_ROWS * terms.concurrency * terms.pictures_per_request
@@ -125,6 +133,10 @@ class Toolbox:
 
     Attributes:
         paid: answers that earlier runs paid for and could not use.
+        journal: makes an answer durable as soon as it has come; nothing that costs nothing is put there.
+        contents: what the lake has answers for.
+        claims: what else this run works.
+        round_: rows that a round sets aside are the next one's.
         halted: whether the run is to stop: then no stage begins on a slice.
     """
 
@@ -135,7 +147,16 @@ class Toolbox:
     embedder: Embedder
     sink: Sink
     paid: PaidAnswers = field(default_factory=PaidAnswers)
+    journal: Keep = forget
+    contents: Contents = field(default_factory=Contents)
+    claims: Claims = field(default_factory=NoClaims)
+    round_: int = 1
     halted: Callable[[], bool] = _never
+
+    def keep(self, stage: str) -> Keep:
+        """What the stage of this name does with each answer: a model on this machine can be asked again."""
+        model = self.models.by_stage().get(stage)
+        return forget if model is None or model.terms is None else self.journal
 
 
 @dataclass(frozen=True)
@@ -156,25 +177,40 @@ class Stage:
 
 
 STAGES = (
-    Stage("fetch", lambda batch, box: fetch_batch(batch, box.fetcher), lambda _: "io"),
+    Stage(
+        "fetch",
+        lambda batch, box: fetch_batch(batch, box.fetcher, ask_servers=box.config.plan.compare == "source"),
+        lambda _: "io",
+    ),
+    Stage("twins", lambda batch, box: set_twins_aside(batch, box.contents, box.claims), lambda _: "io"),
     Stage(
         "decode",
         lambda batch, box: decode_batch(
-            batch, max_pixels=box.config.decode.max_pixels, sizes=box.models.picture_sizes()
+            batch,
+            max_pixels=box.config.decode.max_pixels,
+            sizes=box.models.picture_sizes(),
+            served=box.models.pictures_are_served(),
         ),
         lambda _: "cpu",
     ),
     Stage(
         "caption",
-        lambda batch, box: caption_batch(batch, box.captioner, box.models.caption_fingerprint, box.paid),
+        lambda batch, box: caption_batch(
+            batch, box.captioner, box.models.caption_fingerprint, box.paid, box.keep("caption")
+        ),
         lambda models: models.lane("caption"),
     ),
     Stage(
         "embed",
         lambda batch, box: embed_batch(
-            batch, box.embedder, box.config.milvus.vectors, box.models.embedding_fingerprint, box.paid
+            batch,
+            box.embedder,
+            box.config.milvus.vectors,
+            box.models.embedding_fingerprint,
+            box.paid,
+            box.keep("embed"),
         ),
         lambda models: models.lane("embed"),
     ),
-    Stage("write", lambda batch, box: write_batch(batch, box.sink), lambda _: "io", on_block=True),
+    Stage("write", lambda batch, box: write_batch(batch, box.sink, box.round_), lambda _: "io", on_block=True),
 )

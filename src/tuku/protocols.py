@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -59,6 +59,19 @@ class Caption:
 
     text: str
     keywords: tuple[str, ...] = ()
+
+
+CaptionHeard = Callable[[int, Caption], None]
+VectorHeard = Callable[[int, Vector], None]
+"""Told of each answer that is no failure as soon as it has come, before the call returns: to which of the things that
+were asked for (equal ones may share an answer, and it is told of for one of them), and what it is.
+
+It is called in any thread, also after the caller was interrupted. It must be quick and must not raise.
+"""
+
+
+def unheard(position: int, answer: object) -> None:
+    """Nobody needs to know before the call returns."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +180,7 @@ class Captioner(Protocol):
         """Known without a call to the model."""
         ...
 
-    def caption(self, pictures: Sequence[Picture]) -> list[Caption | RowError]:
+    def caption(self, pictures: Sequence[Picture], heard: CaptionHeard = unheard) -> list[Caption | RowError]:
         """One outcome for each picture, in order; only a broken job raises (`TukuError`)."""
         ...
 
@@ -189,11 +202,11 @@ class Embedder(Protocol):
         """Known without a call to the model."""
         ...
 
-    def embed_pictures(self, pictures: Sequence[Picture]) -> list[Vector | RowError]:
+    def embed_pictures(self, pictures: Sequence[Picture], heard: VectorHeard = unheard) -> list[Vector | RowError]:
         """One float32 (dim,) L2-normalised vector, or the reason why not, for each picture, in order."""
         ...
 
-    def embed_passages(self, texts: Sequence[str]) -> list[Vector | RowError]:
+    def embed_passages(self, texts: Sequence[str], heard: VectorHeard = unheard) -> list[Vector | RowError]:
         """Like `embed_pictures`, for texts that are stored."""
         ...
 

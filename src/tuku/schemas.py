@@ -41,10 +41,54 @@ def _extend(schema: pa.Schema, *fields: pa.Field, drop: tuple[str, ...] = ()) ->
     return pa.schema([field for field in schema if field.name not in drop] + list(fields))
 
 
+# What the planner needs of an image in the lake.
+KNOWN = pa.schema(
+    [
+        pa.field("image_id", pa.string()),
+        pa.field("uri", pa.string()),
+        pa.field("metadata", pa.string()),
+        pa.field("content_sha256", pa.string()),
+        pa.field("source_fingerprint", pa.string()),
+        pa.field("caption_fingerprint", pa.string()),
+        pa.field("embedding_fingerprint", pa.string()),
+        pa.field("place", pa.int64()),  # where it stands in the lake (see `LakeView`): the newer, the larger
+        pa.field("deleted", pa.bool_()),  # a snapshot took it out: the other columns are null
+    ]
+)
+
+# Manifest rows that need work, with what the planner found.
+PLANNED = _extend(
+    ROWS,
+    pa.field("how", pa.string()),  # work, recheck (nothing to do if the source has not changed), rewrite (no model)
+    pa.field("known_source", pa.string()),  # source fingerprint in the lake
+    pa.field("place", pa.int64()),  # in the lake; null for a new image
+)
+
+# Answers that were paid for: of rows that failed or were stopped before they had all they need, or of the lake's.
+PAID = pa.schema(
+    [
+        pa.field("content_sha256", pa.string()),
+        pa.field("caption", pa.string()),
+        pa.field("keywords", pa.list_(pa.string())),
+        pa.field("caption_fingerprint", pa.string()),
+        pa.field("image_embedding", pa.list_(pa.float32())),
+        pa.field("text_embedding", pa.list_(pa.float32())),
+        pa.field("embedding_fingerprint", pa.string()),
+    ]
+)
+
+# The work list.
+WORK = _extend(
+    PLANNED,
+    pa.field("known", pa.struct(PAID)),  # what the lake has of this image: for its content, whatever the source says
+    drop=("how", "place"),
+).insert(len(ROWS), pa.field("recheck", pa.bool_()))
+
 FETCHED = _extend(
     ROWS,
     pa.field("content", pa.large_binary()),  # the file's bytes
     pa.field("content_sha256", pa.string()),
+    pa.field("known_content", pa.string()),  # content_sha256 of this image in the lake
 )
 
 DECODED = _extend(
@@ -53,9 +97,10 @@ DECODED = _extend(
     pa.field("height", pa.int32()),
     pa.field("format", pa.string()),  # JPEG, PNG, WEBP …
     pa.field("pixels", pa.large_binary()),  # RGB uint8, row by row, of the reduced picture
-    pa.field("pixels_width", pa.int32()),
+    pa.field("jpeg", pa.large_binary()),  # the same as a file, instead of its pixels, if only services look at it
+    pa.field("pixels_width", pa.int32()),  # of either
     pa.field("pixels_height", pa.int32()),
-    drop=("content",),
+    drop=("content", "known_content"),
 )
 
 CAPTIONED = _extend(
@@ -72,7 +117,7 @@ EMBEDDED = _extend(
     pa.field("text_embedding", pa.list_(pa.float32())),
     pa.field("embed_model", pa.string()),
     pa.field("embedding_fingerprint", pa.string()),
-    drop=("pixels", "pixels_width", "pixels_height"),
+    drop=("pixels", "jpeg", "pixels_width", "pixels_height"),
 )
 
 # The lake: one row per image that succeeded.
@@ -104,6 +149,8 @@ DEAD_LETTERS = pa.schema(
     [
         pa.field("image_id", pa.string()),
         pa.field("uri", pa.string()),
+        pa.field("metadata", pa.string()),
+        pa.field("content_sha256", pa.string()),  # null if it was never fetched
         *OUTCOME,
         pa.field("run_id", pa.string()),
         pa.field("failed_at", pa.timestamp("us", tz="UTC")),
@@ -111,15 +158,8 @@ DEAD_LETTERS = pa.schema(
     ]
 )
 
-# The lake: answers that were paid for, of rows that failed or were stopped before they had all they need.
-PAID = pa.schema(
-    [
-        pa.field("content_sha256", pa.string()),
-        pa.field("caption", pa.string()),
-        pa.field("keywords", pa.list_(pa.string())),
-        pa.field("caption_fingerprint", pa.string()),
-        pa.field("image_embedding", pa.list_(pa.float32())),
-        pa.field("text_embedding", pa.list_(pa.float32())),
-        pa.field("embedding_fingerprint", pa.string()),
-    ]
-)
+# Rows of a run whose content another row was being worked for.
+TWINS = _extend(ROWS, pa.field("content_sha256", pa.string()))
+
+# The lake: images that a snapshot took out of the catalogue.
+DELETED = pa.schema([pa.field("image_id", pa.string())])

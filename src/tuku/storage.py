@@ -1,11 +1,11 @@
 """Files under one root, by relative path. A file is either whole or absent: writes are atomic.
 
-Object stores come with the issue that brings the cluster; they will fill this same interface.
+Object stores come with the issue that brings the cluster; they will fill this same interface: `create` is a PUT with
+``If-None-Match: *``, `swap` one with ``If-Match``.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from tuku.errors import StoppedError, StorageError
+from tuku.disk import TEMPORARY, explaining, link_new, locked, sync_folder, temporary_beside
+from tuku.errors import StorageError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_TEMPORARY = ".tmp-"
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A folder on a local disk.
+    """A folder on a local disk, or on a file system that several hosts share.
+
+    Every method raises `StoppedError` when the disk is full (what was written before is whole) and `StorageError` for
+    whatever else the disk refuses; both say what to do.
 
     Args:
         root: absolute path of the folder.
@@ -52,126 +55,121 @@ class Storage:
         return self.root / name
 
     def prepare(self) -> None:
-        """Make sure that the root exists and can be written to, before any work is done.
-
-        Raises:
-            StorageError: when it cannot be; with what to do.
-        """
-        probe = f"{_TEMPORARY}{uuid.uuid4().hex}"
-        try:
+        """Make sure that the root exists and can be written to, before any work is done."""
+        probe = self.path(f"{TEMPORARY}{uuid.uuid4().hex}")
+        with explaining(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             try:
-                self.path(probe).write_bytes(b"tuku")
+                probe.write_bytes(b"tuku")
             finally:
-                self.path(probe).unlink(missing_ok=True)
-        except OSError as error:
-            raise _explained(error, self.root) from error
+                probe.unlink(missing_ok=True)
 
     @contextmanager
     def atomic(self, name: str) -> Iterator[BinaryIO]:
-        """A binary file for writing that appears under its name only when the block ends without an error.
-
-        Raises:
-            StoppedError: the disk is full; what was written before is whole.
-            StorageError: the folder cannot be written to.
-        """
+        """A binary file for writing that appears under its name only when the block ends without an error."""
         target = self.path(name)
-        temporary = target.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with temporary.open("wb") as file:
+        # Even removing the temporary file fails on a read-only disk, and that must be explained too.
+        with explaining(self.root):
+            with temporary_beside(target) as temporary:
+                with _durable(temporary) as file:
                     yield file
-                    file.flush()
-                    os.fsync(file.fileno())
                 temporary.replace(target)
-            finally:
-                # Within the outer `try`: on a read-only disk even this fails, and that must be explained too.
-                temporary.unlink(missing_ok=True)
-            _sync_folder(target.parent)
-        except OSError as error:
-            raise _explained(error, self.root) from error
+            sync_folder(target.parent)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a whole file atomically."""
+        """Write a whole file atomically, in the place of an older one."""
         with self.atomic(name) as file:
             file.write(content)
 
-    def read(self, name: str) -> bytes:
-        """The whole file.
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a whole file, only if there is none of its name.
 
-        Raises:
-            StorageError: it is not there or cannot be read.
+        Returns:
+            Whether there was none. Of several processes, also on several hosts, exactly one is told so.
         """
-        try:
+        target = self.path(name)
+        with explaining(self.root):
+            with temporary_beside(target) as temporary:
+                with _durable(temporary) as file:
+                    file.write(content)
+                created = link_new(temporary, target)
+            sync_folder(target.parent)
+        return created
+
+    def swap(self, name: str, content: bytes | None, expected: bytes) -> bool:
+        """Replace a file, or remove it, only if its content is what the caller thinks.
+
+        It is quick, because it does not wait for the disk: after a power failure the older content may be there.
+
+        Args:
+            name: the file.
+            content: what it shall hold; None removes it.
+            expected: what it must hold now.
+
+        Returns:
+            Whether it did. Of several processes that expect the same, exactly one is told so; between hosts as far as
+            their file system locks files (NFS does).
+        """
+        target = self.path(name)
+        with explaining(self.root), locked(self.path(_LOCK)):
+            if self.find(name) != expected:
+                return False
+            if content is None:
+                target.unlink()
+            else:
+                with temporary_beside(target) as temporary:
+                    temporary.write_bytes(content)
+                    temporary.replace(target)
+        return True
+
+    def read(self, name: str) -> bytes:
+        """The whole file; a `StorageError` if it is not there."""
+        with explaining(self.path(name)):
             return self.path(name).read_bytes()
-        except OSError as error:
-            raise _explained(error, self.path(name)) from error
+
+    def find(self, name: str) -> bytes | None:
+        """The whole file; None if it is not there."""
+        with explaining(self.path(name)):
+            try:
+                return self.path(name).read_bytes()
+            except FileNotFoundError:
+                return None
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there.
-
-        Raises:
-            StorageError: it cannot be removed.
-        """
-        try:
+        """Remove a file, if it is there."""
+        with explaining(self.path(name)):
             self.path(name).unlink(missing_ok=True)
-        except OSError as error:
-            raise _explained(error, self.path(name)) from error
 
     def exists(self, name: str) -> bool:
-        """Whether there is a file or a folder of this name.
-
-        Raises:
-            StorageError: a folder on the way cannot be looked into.
-        """
-        try:
+        """Whether there is a file or a folder of this name."""
+        with explaining(self.path(name)):
             return self.path(name).exists()
-        except OSError as error:
-            raise _explained(error, self.path(name)) from error
 
     def files(self, folder: str, suffix: str = "") -> list[str]:
         """Names (relative to the root, sorted) of the finished files in a folder; empty if there is none."""
-        try:
-            with os.scandir(self.path(folder)) as entries:
-                names = [
-                    entry.name
-                    for entry in entries
-                    if entry.name.endswith(suffix) and not entry.name.startswith(_TEMPORARY) and entry.is_file()
-                ]
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise _explained(error, self.path(folder)) from error
+        names = (
+            entry.name
+            for entry in self._entries(folder)
+            if entry.name.endswith(suffix) and not entry.name.startswith(TEMPORARY) and entry.is_file()
+        )
         return [f"{folder}/{name}" for name in sorted(names)]
 
     def folders(self, folder: str) -> list[str]:
         """Last names (sorted) of the folders in a folder; empty if there is none."""
-        try:
-            with os.scandir(self.path(folder)) as entries:
-                return sorted(entry.name for entry in entries if entry.is_dir())
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise _explained(error, self.path(folder)) from error
+        return sorted(entry.name for entry in self._entries(folder) if entry.is_dir())
+
+    def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
+        with explaining(self.path(folder)):
+            try:
+                with os.scandir(self.path(folder)) as entries:
+                    yield from entries
+            except FileNotFoundError:
+                return
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _explained(error: OSError, where: Path) -> StoppedError | StorageError:
-    if error.errno in _FULL:
-        return StoppedError(
-            f"The disk is full: {where} cannot take another file.",
-            "What was finished before is whole. Free some space and run the same command again: it goes on from there.",
-        )
-    reason = (error.strerror or str(error) or type(error).__name__).lower()
-    return StorageError(
-        f"{where} cannot be used: {reason}.",
-        "Check that the folder exists and that you may read and write it, or set lake.uri to another.",
-    )
+@contextmanager
+def _durable(path: Path) -> Iterator[BinaryIO]:
+    with path.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())

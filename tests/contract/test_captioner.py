@@ -59,6 +59,16 @@ def test_an_odd_picture_has_an_outcome(captioner: Captioner, name: str) -> None:
         assert isinstance(outcome, Caption)
 
 
+def test_every_caption_is_told_of_before_the_call_returns(captioner: Captioner) -> None:
+    pictures = [noise(40), odd_pictures()["one pixel"], photograph("coffee.png"), noise(40)]
+    heard: list[tuple[int, Caption]] = []
+    outcomes = captioner.caption(pictures, lambda position, caption: heard.append((position, caption)))
+    assert all(outcomes[position] == caption for position, caption in heard)
+    answered = [picture for picture, outcome in zip(pictures, outcomes, strict=True) if isinstance(outcome, Caption)]
+    assert {pictures[position].content_sha256 for position, _ in heard} == {one.content_sha256 for one in answered}
+    assert len(answered) >= 3
+
+
 def test_threads_get_the_same_answers(captioner: Captioner) -> None:
     pictures = [noise(seed) for seed in range(20, 26)]
     with ThreadPoolExecutor(8) as pool:

@@ -14,7 +14,7 @@ import pytest
 from contract.implementations import each_embedder
 from contract.pictures import noise, odd_pictures, photograph, refusal
 from tuku.errors import RowError
-from tuku.protocols import Embedder
+from tuku.protocols import Embedder, Vector
 
 pytestmark = each_embedder
 
@@ -99,6 +99,24 @@ def test_an_odd_picture_has_a_vector_or_is_one_that_services_refuse(embedder: Em
 @pytest.mark.parametrize("name", ODD_TEXTS)
 def test_an_odd_text_has_a_vector(embedder: Embedder, name: str) -> None:
     stacked(embedder, embedder.embed_passages([ODD_TEXTS[name]]) + embedder.embed_queries([ODD_TEXTS[name]]))
+
+
+def test_every_vector_of_a_picture_is_told_of_before_the_call_returns(embedder: Embedder) -> None:
+    pictures = [noise(40), odd_pictures()["one pixel"], photograph("coffee.png"), noise(40)]
+    heard: list[tuple[int, Vector]] = []
+    outcomes = embedder.embed_pictures(pictures, lambda position, vector: heard.append((position, vector)))
+    assert all(np.array_equal(outcomes[position], vector) for position, vector in heard)
+    told = {pictures[position].content_sha256 for position, _ in heard}
+    assert told == {pictures[i].content_sha256 for i in range(4) if isinstance(outcomes[i], np.ndarray)}
+    assert len(told) >= 2
+
+
+def test_every_vector_of_a_text_is_told_of_before_the_call_returns(embedder: Embedder) -> None:
+    texts = [*TEXTS, "a text that nobody has asked for", TEXTS[0]]
+    heard: list[tuple[int, Vector]] = []
+    outcomes = embedder.embed_passages(texts, lambda position, vector: heard.append((position, vector)))
+    assert all(np.array_equal(outcomes[position], vector) for position, vector in heard)
+    assert {texts[position] for position, _ in heard} == set(texts)
 
 
 def test_threads_get_the_same_answers(embedder: Embedder) -> None:

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from tuku.errors import RowError, TukuError
-from tuku.protocols import Caption, ModelDescription, Picture, PictureSize, Usage, Vector
+from tuku.protocols import (
+    Caption,
+    CaptionHeard,
+    ModelDescription,
+    Picture,
+    PictureSize,
+    Usage,
+    Vector,
+    VectorHeard,
+    unheard,
+)
+
+T = TypeVar("T")
 
 COLOURS = {
     "red": (255, 0, 0),
@@ -82,10 +95,10 @@ class FakeCaptioner:
     def description(self) -> ModelDescription:
         return ModelDescription("fake", "colour-captioner", "1", PictureSize(long_side_px=16), languages=("en",))
 
-    def caption(self, pictures: Sequence[Picture]) -> list[Caption | RowError]:
+    def caption(self, pictures: Sequence[Picture], heard: CaptionHeard = unheard) -> list[Caption | RowError]:
         self.meter.count()
         self.seen += [picture.content_sha256 for picture in pictures]
-        return [self._answer(picture) for picture in pictures]
+        return _told([self._answer(picture) for picture in pictures], heard)
 
     def take_usage(self) -> Usage:
         return self.meter.take_usage()
@@ -116,13 +129,13 @@ class FakeEmbedder:
     def description(self) -> ModelDescription:
         return ModelDescription("fake", "colour-embedder", "1", PictureSize(short_side_px=8), dim=DIM)
 
-    def embed_pictures(self, pictures: Sequence[Picture]) -> list[Vector | RowError]:
+    def embed_pictures(self, pictures: Sequence[Picture], heard: VectorHeard = unheard) -> list[Vector | RowError]:
         self.meter.count()
-        return [self._vector(picture.content_sha256, _mean(picture)) for picture in pictures]
+        return _told([self._vector(picture.content_sha256, _mean(picture)) for picture in pictures], heard)
 
-    def embed_passages(self, texts: Sequence[str]) -> list[Vector | RowError]:
+    def embed_passages(self, texts: Sequence[str], heard: VectorHeard = unheard) -> list[Vector | RowError]:
         self.meter.count()
-        return [self._vector(text, _named(text)) for text in texts]
+        return _told([self._vector(text, _named(text)) for text in texts], heard)
 
     def embed_queries(self, texts: Sequence[str]) -> list[Vector | RowError]:
         return self.embed_passages(texts)
@@ -137,6 +150,13 @@ class FakeEmbedder:
         vector: Vector = np.concatenate([rgb / 255, _GRAIN * (grain + 1) / 256])
         vector /= np.linalg.norm(vector)
         return vector
+
+
+def _told(answers: list[T | RowError], heard: Callable[[int, T], None]) -> list[T | RowError]:
+    for position, answer in enumerate(answers):
+        if not isinstance(answer, RowError):
+            heard(position, answer)
+    return answers
 
 
 def _mean(picture: Picture) -> Vector:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tuku.errors import RowError
-from tuku.schemas import DEAD_LETTERS, DECODED, IMAGES, OUTCOME, ROWS
+from tuku.schemas import DEAD_LETTERS, DECODED, FETCHED, IMAGES, KNOWN, OUTCOME, PAID, ROWS, WORK
 from tuku.stages.pictures import pixel_columns
 
 SIDE_PX = 16
@@ -17,6 +17,23 @@ SIDE_PX = 16
 def manifest_rows(*given: dict[str, Any]) -> pa.Table:
     """Rows in schema `ROWS`, numbered from 1; each argument says what is special about one."""
     return pa.Table.from_pylist([{**_row(i), **special} for i, special in enumerate(given)], ROWS)
+
+
+def work_rows(*given: dict[str, Any]) -> pa.Table:
+    """Rows in schema `WORK` of which the lake has nothing, numbered from 1; each argument says what is special."""
+    rows = [{**_row(i), "recheck": False, **special} for i, special in enumerate(given)]
+    return pa.Table.from_pylist(rows, WORK)
+
+
+def fetched_rows(*given: dict[str, Any]) -> pa.Table:
+    """Rows in schema `FETCHED`, numbered from 1; each argument says what is special about one."""
+    return pa.Table.from_pylist([{**_row(i), "content": b"?", **special} for i, special in enumerate(given)], FETCHED)
+
+
+def known_rows(*given: dict[str, Any]) -> pa.Table:
+    """Rows in schema `KNOWN`, each at its own place; each argument says what is special about one."""
+    rows = [{"image_id": f"id-{i}", "place": i, "deleted": False, **special} for i, special in enumerate(given)]
+    return pa.Table.from_pylist(rows, KNOWN)
 
 
 def decoded_rows(*colours: tuple[int, int, int] | RowError) -> pa.Table:
@@ -45,6 +62,11 @@ def dead_letter_rows(*given: dict[str, Any]) -> pa.Table:
     error = failure("fetch", RowError("not_found", "No such file."))
     rows = [{"image_id": f"id-{i}", "row_number": i + 1, **error, **special} for i, special in enumerate(given)]
     return pa.Table.from_pylist(rows, DEAD_LETTERS)
+
+
+def paid_answers(*given: dict[str, Any]) -> pa.Table:
+    """Rows in schema `PAID`; what an argument does not say is null."""
+    return pa.Table.from_pylist(list(given), PAID)
 
 
 def failure(stage: str, error: RowError) -> dict[str, Any]:

@@ -69,12 +69,17 @@ class MemoryLake:
     def __init__(self, *runs: pa.Table) -> None:
         self.committed: set[str] = set()
         self.view: dict[str, dict] = {}
+        self.gone: dict[str, list[str]] = {}
         for run in runs:
             self.add(run)
 
     def add(self, run: pa.Table) -> None:
         self.committed |= set(run.column("run_id").to_pylist())
         self.view.update({row["image_id"]: row for row in run.to_pylist()})
+
+    def remove(self, ids: Sequence[str], run_id: str) -> None:
+        self.committed.add(run_id)
+        self.gone[run_id] = [image_id for image_id in ids if self.view.pop(image_id)]
 
     def _table(self, rows: Sequence[dict]) -> pa.Table:
         return pa.Table.from_pylist(list(rows), schema=IMAGES)
@@ -98,6 +103,12 @@ class MemoryLake:
         changed = [row for row in self.view.values() if row["run_id"] not in run_ids]
         if changed:
             yield self._table(changed)
+
+
+    def deleted_since(self, run_ids: set[str]) -> Iterator[pa.Array]:
+        for run_id, ids in self.gone.items():
+            if run_id not in run_ids:
+                yield pa.array([image_id for image_id in ids if image_id not in self.view])
 
 
 @pytest.fixture
@@ -309,7 +320,7 @@ def test_a_missing_row_is_seen_and_auto_rebuilds(uri: str, lake: MemoryLake, str
 def test_vectors_of_another_model_are_refused(uri: str, lake: MemoryLake) -> None:
     run(configured(uri), lake)
     for strategy in ("auto", "upsert"):
-        with pytest.raises(VectorSpaceError, match="tuku load --strategy rebuild"):
+        with pytest.raises(VectorSpaceError, match=r"tuku ingest --set load\.strategy=rebuild"):
             run(configured(uri, load={"strategy": strategy}), lake, "r2", embed_model="other/model@2")
     rebuilt = run(configured(uri, load={"strategy": "rebuild"}), lake, "r2", embed_model="other/model@2")
     assert failed(rebuilt) == []
@@ -349,7 +360,7 @@ def test_a_target_that_does_not_fit_is_refused_before_the_load(uri: str) -> None
 
 def test_a_schema_that_does_not_fit_is_refused(uri: str, lake: MemoryLake) -> None:
     run(configured(uri, milvus={"vectors": ["image"]}), lake)
-    with pytest.raises(ConfigError, match=r"lacks text_embedding.*--strategy rebuild"):
+    with pytest.raises(ConfigError, match=r"lacks text_embedding.*tuku ingest --set load\.strategy=rebuild"):
         run(configured(uri), lake, "r2")
     with pytest.raises(ConfigError, match="length 16, not 8"):
         run(configured(uri, milvus={"vectors": ["image"]}), lake, "r2", dim=8)
@@ -517,3 +528,13 @@ def test_another_metric_is_refused_in_place_and_by_search(uri: str, lake: Memory
         run(changed, lake, "r2")
     with connected(changed.milvus) as client, pytest.raises(ConfigError, match="metric"):
         require_searchable(client, changed.milvus, MODEL, DIM)
+
+
+def test_images_that_left_the_catalogue_leave_the_collection(uri: str, lake: MemoryLake) -> None:
+    config = configured(uri)
+    run(config, lake)
+    lake.remove([*NASTY_IDS, "i1"], "r2")
+    report = run(config, lake, "r2")
+    assert (report.strategy, report.deleted, report.inserted) == ("upsert", len(NASTY_IDS) + 1, 0)
+    assert not failed(report)
+    assert run(config, lake, "r3").deleted == 0

@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
-
-from support import environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.milvus]
-
-
-def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tuku, catalogue, tmp_path):
-    listed = _many_pictures(catalogue, tmp_path / "many", count=480)
-    arguments = ["ingest", str(listed), "--set", "runtime.block_rows=32"]
-    process = subprocess.Popen(
-        tuku.command(*arguments), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not list(tuku.lake.glob("runs/*/parts/part-*.parquet")):
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert "again" in err
-    again = tuku(*arguments, "--json")
-    assert again.code == 0, again.err
-    report = again.json
-    assert report["resumed"]
-    assert report["rows"]["unchanged"] > 0
-    assert report["rows"]["unchanged"] + report["rows"]["ok"] == report["rows"]["manifest"]
-    assert report["verify"]["passed"]
 
 
 def test_a_lake_that_cannot_be_written(tuku, catalogue, tmp_path):
@@ -126,17 +92,3 @@ def test_a_configuration_error_names_the_key_and_what_is_allowed(tuku):
     assert wrong.code == 2
     assert "decode.max_pixel" in wrong.err
     assert "max_pixels" in wrong.err
-
-
-def _many_pictures(catalogue: Path, folder: Path, count: int) -> Path:
-    """A folder of small pictures, no two alike: an index full of equal vectors would fail its proof, rightly."""
-    folder.mkdir()
-    chance = random.Random(7)
-    sources = sorted(path for path in catalogue.parent.rglob("*") if path.suffix in {".jpg", ".png"})
-    pictures = [Image.open(path).convert("RGB") for path in sources[:12]]
-    for number in range(count):
-        picture = pictures[number % len(pictures)]
-        left, top = chance.uniform(0, 0.6) * picture.width, chance.uniform(0, 0.6) * picture.height
-        box = (left, top, left + 0.4 * picture.width, top + 0.4 * picture.height)
-        picture.resize((160, 120), box=box).save(folder / f"{number:04d}.jpg")
-    return folder

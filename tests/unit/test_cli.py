@@ -17,7 +17,7 @@ from tuku.cli import cli, main
 from tuku.runtime import ingest as ingesting
 from tuku.runtime import searching
 
-COMMANDS = ["ingest", "plan", "load", "verify", "search", "report", "doctor"]
+COMMANDS = ["ingest", "plan", "load", "verify", "search", "errors", "report", "doctor"]
 
 
 @pytest.fixture(autouse=True)

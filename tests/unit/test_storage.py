@@ -5,11 +5,18 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
+import subprocess
+import sys
+import threading
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
+from fakes.contenders import contend, count_up, create_all
+from tuku import disk
 from tuku.errors import StoppedError, StorageError
 from tuku.storage import Storage
 
@@ -160,3 +167,138 @@ def test_an_object_store_is_refused_without_its_secrets() -> None:
     with pytest.raises(StorageError, match="s3://") as error:
         Storage.at("s3://key:secret@bucket/lake")
     assert "secret" not in str(error.value)
+
+
+def test_a_file_is_created_only_if_there_is_none(storage: Storage) -> None:
+    assert storage.create("a/b.txt", b"first")
+    assert not storage.create("a/b.txt", b"second")
+    assert storage.find("a/b.txt") == b"first"
+    assert everything_in(storage) == ["a/b.txt"]
+
+
+def test_of_eight_processes_one_creates_each_file(tmp_path: Path) -> None:
+    won = contend(8, partial(create_all, tmp_path, 30))
+    assert sorted(name for names in won for name in names) == list(range(30))
+    for number, names in enumerate(won):
+        assert {Storage(tmp_path).read(f"file-{name}") for name in names} <= {f"by {number}".encode()}
+    assert len(everything_in(Storage(tmp_path))) == 30
+
+
+def test_a_link_whose_answer_was_lost_was_made(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def link_twice(*args: Any, **named: Any) -> None:
+        link(*args, **named)
+        link(*args, **named)  # A network file system asks again: the name is there now.
+
+    monkeypatch.setattr(os, "link", link_twice)
+    assert storage.create("a.txt", b"x")
+    assert not storage.create("a.txt", b"y")
+    assert storage.read("a.txt") == b"x"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_file_system_without_links_is_named_as_such(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(os, "link", fails_with(number))
+    with pytest.raises(StorageError, match="has no hard links"):
+        storage.create("a.txt", b"x")
+    assert everything_in(storage) == []
+
+
+def test_a_process_that_dies_after_the_link_leaves_the_whole_file(storage: Storage) -> None:
+    dies = """
+import os, pathlib, sys
+from tuku.storage import Storage
+pathlib.Path.unlink = lambda *_args, **_named: os._exit(9)
+Storage(pathlib.Path(sys.argv[1])).create("a/b.txt", b"whole")
+"""
+    assert subprocess.run([sys.executable, "-c", dies, str(storage.root)], check=False).returncode == 9
+    assert len(everything_in(storage)) == 2  # The temporary name is there as well, and nobody sees it:
+    assert storage.files("a") == ["a/b.txt"]
+    assert not storage.create("a/b.txt", b"other")
+    assert storage.swap("a/b.txt", b"new", expected=b"whole")
+    assert storage.read("a/b.txt") == b"new"
+
+
+def test_a_swap_needs_what_was_expected(storage: Storage) -> None:
+    assert not storage.swap("a.txt", b"new", expected=b"")
+    assert storage.find("a.txt") is None
+    storage.write("a.txt", b"old")
+    assert not storage.swap("a.txt", b"new", expected=b"other")
+    assert storage.swap("a.txt", b"new", expected=b"old")
+    assert not storage.swap("a.txt", None, expected=b"old")
+    assert storage.find("a.txt") == b"new"
+    assert storage.swap("a.txt", None, expected=b"new")
+    assert storage.find("a.txt") is None
+
+
+def test_of_eight_processes_one_makes_each_swap(tmp_path: Path) -> None:
+    Storage(tmp_path).write("count", b"0")
+    won = contend(8, partial(count_up, tmp_path, 100))
+    assert sorted(number for numbers in won for number in numbers) == list(range(100))
+    assert Storage(tmp_path).read("count") == b"100"
+
+
+def test_a_disk_that_is_full_leaves_what_a_swap_would_have_replaced(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.write("a.txt", b"old")
+    monkeypatch.setattr(Path, "write_bytes", fails_with(errno.ENOSPC))
+    with pytest.raises(StoppedError, match="disk is full"):
+        storage.swap("a.txt", b"new", expected=b"old")
+    assert storage.read("a.txt") == b"old"
+
+
+@pytest.fixture
+def locker(storage: Storage) -> Any:
+    """A process that is within a swap and stays there."""
+    storage.write("a.txt", b"old")
+    stays = """
+import pathlib, signal, sys
+from tuku.disk import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print("locked", flush=True)
+    signal.pause()
+"""
+    command = [sys.executable, "-c", stays, str(storage.path(".lock"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        yield process
+        process.kill()
+
+
+def test_a_swap_waits_for_another_and_its_lock_is_gone_with_its_process(
+    storage: Storage, locker: subprocess.Popen[str]
+) -> None:
+    threading.Timer(0.2, locker.kill).start()
+    assert storage.swap("a.txt", b"new", expected=b"old")
+    assert locker.wait(10) == -signal.SIGKILL
+
+
+def test_a_process_that_stands_still_within_a_swap_is_told_of(
+    storage: Storage, locker: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "_LOCK_WAIT_S", 0.05)
+    locker.send_signal(signal.SIGSTOP)
+    with pytest.raises(StorageError, match=r"another process has held .*\.lock for"):
+        storage.swap("a.txt", b"new", expected=b"old")
+    assert storage.read("a.txt") == b"old"
+
+
+def test_a_process_forked_within_a_swap_does_not_keep_its_lock(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.write("a.txt", b"old")
+    monkeypatch.setattr(disk, "_LOCK_WAIT_S", 0.05)
+    with disk.locked(storage.path(".lock")):
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+    try:
+        assert storage.swap("a.txt", b"new", expected=b"old")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
@@ -13,7 +13,7 @@ from tuku.config import FetchConfig
 from tuku.errors import ManifestError, RowError
 from tuku.fetching.files import read_file
 from tuku.fetching.guard import Guard, blocked_scheme
-from tuku.fetching.protocol import Fetched
+from tuku.fetching.protocol import Fetched, NotModified, Validators
 from tuku.fetching.urls import redact, scheme_of
 
 if TYPE_CHECKING:
@@ -71,14 +71,20 @@ class GuardedFetcher:
 
     def fetch(self, uris: Sequence[str]) -> list[Fetched | RowError]:
         """One outcome for each URI (or local path), in order; local files are read while the others download."""
+        return [file for file in self.fetch_changed(uris, {}) if not isinstance(file, NotModified)]
+
+    def fetch_changed(
+        self, uris: Sequence[str], known: Mapping[str, Validators]
+    ) -> list[Fetched | NotModified | RowError]:
+        """As `fetch`, but `NotModified` for a served file that is still the one that is known."""
         schemes = {uri: scheme_of(uri) for uri in uris}
         remote = [uri for uri, scheme in schemes.items() if scheme in _HTTP]
-        found: dict[str, Fetched | RowError] = {}
+        found: dict[str, Fetched | NotModified | RowError] = {}
         if remote:
             from tuku.loop import wait
 
             loop, client = self._started()
-            downloads = loop.submit(client.fetch_all(remote))
+            downloads = loop.submit(client.fetch_all(remote, known))
         for uri, scheme in schemes.items():
             if scheme not in _HTTP:
                 found[uri] = self._local(uri, scheme)

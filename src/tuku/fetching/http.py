@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from tuku.errors import RowError
 from tuku.fetching.body import read_body
 from tuku.fetching.faults import BlockedAddressError, fault_of_request, fault_of_status, timed_out
 from tuku.fetching.guard import Guard
-from tuku.fetching.protocol import Fetched
+from tuku.fetching.protocol import Fetched, NotModified, Validators
 from tuku.fetching.urls import next_url, parse_url, redact
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The IP addresses of a host name, for a port; `socket.gaierror` if it has none."""
 
 _HEADERS = {"User-Agent": f"tuku/{__version__}", "Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity"}
+_UNKNOWN = Validators()
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -43,6 +44,12 @@ class Download:
     write: Callable[[bytes], object]
     max_bytes: int
     timeout_s: float
+    known: Validators = _UNKNOWN
+
+    def conditions(self) -> dict[str, str]:
+        """The header's lines that make the request conditional (RFC 9110, 13.1)."""
+        lines = {"If-None-Match": self.known.etag, "If-Modified-Since": self.known.last_modified}
+        return {name: value for name, value in lines.items() if value}
 
 
 class HttpClient:
@@ -68,28 +75,34 @@ class HttpClient:
         """Close all connections."""
         await self._session.close()
 
-    async def fetch_all(self, uris: Sequence[str]) -> list[Fetched | RowError]:
+    async def fetch_all(
+        self, uris: Sequence[str], known: Mapping[str, Validators]
+    ) -> list[Fetched | NotModified | RowError]:
         """One outcome for each URI, in order; transient failures were tried again."""
-        return await asyncio.gather(*(self._policy.call_async(partial(self._fetch, uri)) for uri in uris))
+        tries = (partial(self._fetch, uri, known.get(uri, _UNKNOWN)) for uri in uris)
+        return await asyncio.gather(*map(self._policy.call_async, tries))
 
-    async def download(self, job: Download) -> CIMultiDictProxy[str] | RowError:
-        """Try once: the header of the final answer, after its body was handed to `job.write`."""
+    async def download(self, job: Download) -> CIMultiDictProxy[str] | RowError | None:
+        """Try once: the final answer's header, after its body was handed to `job.write`; None: not modified."""
         async with self._turns:
             try:
                 return await self._follow(job)
             except RowError as error:
                 return replace(error)  # without its traceback, which would keep the body so far in memory
 
-    async def _fetch(self, uri: str) -> Fetched | RowError:
+    async def _fetch(self, uri: str, known: Validators) -> Fetched | NotModified | RowError:
         blocks: list[bytes] = []
-        header = await self.download(Download(uri, blocks.append, self._config.max_bytes, self._config.timeout_s))
+        job = Download(uri, blocks.append, self._config.max_bytes, self._config.timeout_s, known)
+        header = await self.download(job)
         if isinstance(header, RowError):
             return header
+        if header is None:
+            return NotModified()
         if not any(blocks):
             return RowError("empty", f"{redact(uri)} has no content.")
         return Fetched(b"".join(blocks), header.get("ETag"), header.get("Last-Modified"))
 
-    async def _follow(self, job: Download) -> CIMultiDictProxy[str]:
+    async def _follow(self, job: Download) -> CIMultiDictProxy[str] | None:
         deadline = asyncio.get_running_loop().time() + job.timeout_s
         url = parse_url(job.uri)
         for _ in range(self._config.max_redirects + 1):
@@ -100,16 +113,19 @@ class HttpClient:
             url = next_url(url, answer)
         raise RowError("too_many_redirects", f"{redact(job.uri)}: more than {self._config.max_redirects} redirects.")
 
-    async def _hop(self, url: URL, job: Download, deadline: float) -> CIMultiDictProxy[str] | str:
-        """Ask one server: the answer's header, its body being written, or where else to ask."""
+    async def _hop(self, url: URL, job: Download, deadline: float) -> CIMultiDictProxy[str] | str | None:
+        """Ask one server: the answer's header, its body being written, or where else to ask; None: not modified."""
         remaining_s = deadline - asyncio.get_running_loop().time()
         if remaining_s <= 0:
             raise timed_out(redact(str(url)))
         timeout = aiohttp.ClientTimeout(total=remaining_s)
         answered = False
         try:
-            async with self._session.get(url, allow_redirects=False, timeout=timeout) as response:
+            conditions = job.conditions()
+            async with self._session.get(url, headers=conditions, allow_redirects=False, timeout=timeout) as response:
                 answered = True
+                if response.status == HTTPStatus.NOT_MODIFIED and conditions:
+                    return None
                 if response.status in _REDIRECTS and "Location" in response.headers:
                     return response.headers["Location"]
                 if response.status != HTTPStatus.OK:

@@ -24,13 +24,22 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         image: in mode RGB or CMYK; others are left alone (grey profiles differ only in their tone curve).
         profile: the file's ICC profile.
     """
-    if not profile or len(profile) > _MAX_PROFILE_BYTES or image.mode not in ("RGB", "CMYK"):
-        return image
-    transform = _transform(profile, image.mode)
+    transform = _wanted(image, profile)
     if transform is None:
         return image
     converted = ImageCms.applyTransform(image, transform)
     return image if converted is None else converted
+
+
+def is_srgb(image: Image.Image, profile: bytes | None) -> bool:
+    """Whether `to_srgb` would change nothing."""
+    return _wanted(image, profile) is None
+
+
+def _wanted(image: Image.Image, profile: bytes | None) -> ImageCms.ImageCmsTransform | None:
+    if not profile or len(profile) > _MAX_PROFILE_BYTES or image.mode not in ("RGB", "CMYK"):
+        return None
+    return _transform(profile, image.mode)
 
 
 @functools.lru_cache(maxsize=32)

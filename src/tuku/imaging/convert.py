@@ -26,7 +26,12 @@ _TURNS = {
 _REDUCING_GAP = 3.0
 
 
-def to_rgb(image: Image.Image, size: tuple[int, int], orientation: int) -> Pixels:
+def to_rgb(
+    image: Image.Image,
+    size: tuple[int, int],
+    orientation: int,
+    resampling: Image.Resampling = Image.Resampling.BICUBIC,
+) -> Pixels:
     """RGB pixels of a loaded picture.
 
     Resizing comes first wherever it gives the same colours, since all else is then done on fewer pixels.
@@ -35,6 +40,7 @@ def to_rgb(image: Image.Image, size: tuple[int, int], orientation: int) -> Pixel
         image: as loaded, in whatever mode.
         size: wanted width and height (px) as stored, that is before it is turned; at most the picture's.
         orientation: EXIF's, 1 to 8.
+        resampling: Pillow's filter.
 
     Returns:
         uint8 (height, width, 3), upright, in sRGB.
@@ -45,7 +51,7 @@ def to_rgb(image: Image.Image, size: tuple[int, int], orientation: int) -> Pixel
     profile = image.info.get("icc_profile")
     image = _resizable(image)
     if image.size != size:
-        image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
+        image = image.resize(size, resampling, reducing_gap=_REDUCING_GAP)
     if image.mode in ("LA", "RGBA"):
         image = _on_white(image)
     image = to_srgb(image, profile)

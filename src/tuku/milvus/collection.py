@@ -18,6 +18,8 @@ DIM = "tuku.dim"
 METRIC = "tuku.metric"
 
 REBUILD = "Run `tuku load --strategy rebuild`."
+MOVE = "`tuku ingest --set load.strategy=rebuild` with the whole catalogue"
+"""What works where the lake's own vectors do not fit either: `tuku load` could only load those again."""
 
 
 def exists(client: MilvusClient, name: str) -> bool:
@@ -102,7 +104,7 @@ def require_vector_space(client: MilvusClient, name: str, embed_model: str) -> N
         raise VectorSpaceError(
             f"The collection {name} holds vectors of {present}; the configuration says {embed_model}. "
             "Vectors of two models cannot be compared.",
-            f"Set embed.model back, or move everything to the new model: {REBUILD}",
+            f"Set embed.model back, or move everything to the new model: {MOVE}.",
         )
 
 
@@ -124,28 +126,29 @@ def check_schema(client: MilvusClient, name: str, config: MilvusConfig, dim: int
     """Checks that the collection has the fields, vectors and dimensions of the configuration.
 
     Raises:
-        ConfigError: it has not; the message names the difference and `--strategy rebuild`.
+        ConfigError: it has not; the message names the difference and what removes it.
     """
     with milvus_errors(f"describing collection {name}"):
         description = client.describe_collection(name)
     found = {field["name"]: field for field in description["fields"]}
     expected = {*scalar_fields(), *vector_fields(config)}
+    vectors = vector_fields(config)
+    lengths = {field: _dim(found[field]) for field in vectors if field in found}
     differences = [f"lacks {field}" for field in sorted(expected - found.keys())]
     # A vector field that a row does not fill is refused by Milvus: one too many is as wrong as one too few.
     differences += [f"has {field}" for field in sorted(found.keys() - expected)]
-    differences += [
-        f"has {field} of length {_dim(found[field])}, not {dim}"
-        for field in vector_fields(config)
-        if field in found and _dim(found[field]) != dim
-    ]
+    differences += [f"has {field} of length {length}, not {dim}" for field, length in lengths.items() if length != dim]
     if ID in found and not found[ID].get("is_primary"):
         differences.append("has another primary key")
     if not description.get("enable_dynamic_field"):
         differences.append("has no dynamic fields")
     if differences:
+        new_vectors = len(lengths) < len(vectors) or set(lengths.values()) != {dim}
         raise ConfigError(
             f"The collection {name} does not fit the configuration: it {', '.join(differences)}.",
-            f"The lake has everything to fill a new one. {REBUILD}",
+            f"Set embed.dim and milvus.vectors back, or make the vectors anew: {MOVE}."
+            if new_vectors
+            else f"The lake has everything to fill a new one. {REBUILD}",
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import logging
 import threading
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tuku.errors import ConfigError, MilvusError
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from tuku.config import MilvusConfig
 
 CONNECT_TIMEOUT_S = 5.0
+
+_NO_PROXY = {"grpc.enable_http_proxy": 0}
+"""gRPC would take HTTPS_PROXY and HTTP_PROXY for itself; no proxy leads back to this machine."""
 
 # Milvus Lite keeps a file open and locked until its server in this process is released: with the last client.
 _users: Counter[str] = Counter()
@@ -79,6 +84,17 @@ def without_credentials(uri: str) -> str:
     """The URI as it may be shown: without a user and a password."""
     scheme, separator, rest = uri.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri
+
+
+def is_this_machine(uri: str) -> bool:
+    """Whether Milvus is on the loopback device: embedded, or a server whose host is localhost or such an address."""
+    if is_local(uri):
+        return True
+    try:
+        host = urlsplit(uri).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, or no URI at all: Milvus' client says so
+        return False
 
 
 def _local_path(uri: str) -> str:
@@ -173,9 +189,12 @@ def _client(config: MilvusConfig, uri: str) -> MilvusClient:
     logging.getLogger("milvus_lite").propagate = False
     logging.getLogger("milvus_lite").addHandler(logging.NullHandler())
     token = config.token.get_secret_value() if config.token else ""
+    options = _NO_PROXY if is_this_machine(uri) else {}
     try:
         # A dedicated connection ends with its client; a shared one would outlive the local server.
-        return MilvusClient(uri, token=token, db_name=config.db, timeout=CONNECT_TIMEOUT_S, dedicated=True)
+        return MilvusClient(
+            uri, token=token, db_name=config.db, timeout=CONNECT_TIMEOUT_S, dedicated=True, grpc_options=options
+        )
     except (MilvusException, grpc.RpcError) as error:
         reason = error.message if isinstance(error, MilvusException) else error.details()
         message = f"Cannot connect to Milvus at {without_credentials(uri)}: {reason}."

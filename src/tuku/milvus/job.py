@@ -40,6 +40,10 @@ class LakeSource(LakeReader, Protocol):
         """Rows of the current view, in `schemas.IMAGES`, that come from none of these runs."""
         ...
 
+    def deleted_since(self, run_ids: set[str]) -> Iterator[pa.Array]:
+        """Ids that runs other than these took out of the current view."""
+        ...
+
 
 @dataclass(frozen=True)
 class LoadReport:
@@ -189,14 +193,16 @@ def _upsert(job: _Job, name: str, reason: str) -> LoadReport:
     runs = job.lake.run_ids()
     started = time.perf_counter()
     exchanged = index.build_indexes(client, name, config.milvus, job.lake.rows())
-    inserted = _send(job, name, job.lake.changed_since({run_id for run_id in runs if run_id in noted}))
+    held = {run_id for run_id in runs if run_id in noted}
+    deleted = load.delete(client, name, job.lake.deleted_since(held))
+    inserted = _send(job, name, job.lake.changed_since(held))
     index.load(client, name, config.milvus.timeout_s)
     cut_off_s = time.perf_counter() - started if exchanged else 0.0
     _settle(job, name, collection.count(client, name))
     checks = _verify(job, name)
     if all(check.passed for check in checks):
         collection.note(client, name, noted.adding(runs).note())
-    return _report(job, "upsert", reason, name, inserted=inserted, checks=checks, cut_off_s=cut_off_s)
+    return _report(job, "upsert", reason, name, inserted=inserted, deleted=deleted, checks=checks, cut_off_s=cut_off_s)
 
 
 def _send(job: _Job, name: str, batches: Iterator[pa.Table], *, fresh: bool = False) -> int:
@@ -252,6 +258,7 @@ def _report(
     inserted: int,
     checks: list[Check],
     cut_off_s: float,
+    deleted: int = 0,
 ) -> LoadReport:
     return LoadReport(
         strategy=strategy,
@@ -259,7 +266,7 @@ def _report(
         collection=name,
         alias=job.target if job.config.load.alias else None,
         inserted=inserted,
-        deleted=0,
+        deleted=deleted,
         files=0,
         seconds=0.0,
         checks=checks,

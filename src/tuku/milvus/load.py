@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from tuku.milvus.calls import PATIENCE, milvus_errors, retried
 from tuku.milvus.fields import ID
+from tuku.milvus.filters import ids_in
 from tuku.milvus.rows import milvus_rows
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # A server refuses messages above 64 MB; rows differ in size, so a request aims well below.
 REQUEST_BYTES = 16 * 1024 * 1024
 REQUEST_TIMEOUT_S = 60.0
+DELETE_ROWS = 1000  # their ids, of at most 512 bytes, become one filter expression
 
 
 def upsert(
@@ -63,6 +65,30 @@ def upsert(
     return inserted
 
 
+def delete(client: MilvusClient, name: str, ids: Iterable[pa.Array], policy: RetryPolicy | None = None) -> int:
+    """Take images out of a collection; ids that it does not hold are passed over.
+
+    Args:
+        client: an open client.
+        name: a collection with tuku's schema.
+        ids: of the images, some at a time.
+        policy: how a request that failed for the moment is sent again.
+
+    Returns:
+        How many ids were sent.
+
+    Raises:
+        MilvusError: Milvus refused, or failed for longer than the policy lasts.
+    """
+    deleted = 0
+    for some in ids:
+        for start in range(0, len(some), DELETE_ROWS):
+            wanted = some.slice(start, DELETE_ROWS).to_pylist()
+            _delete(client, name, wanted, policy or PATIENCE)
+            deleted += len(wanted)
+    return deleted
+
+
 def flush(client: MilvusClient, name: str, timeout_s: float) -> None:
     """Seals what was sent, so that it is on disk and gets indexed."""
     with milvus_errors(f"flushing collection {name}"):
@@ -93,6 +119,14 @@ def _send(client: MilvusClient, name: str, rows: Sequence[dict[str, Any]], *, fr
         write(name, rows, timeout=REQUEST_TIMEOUT_S)
 
     with milvus_errors(f"writing {len(rows)} rows to collection {name}"):
+        retried(request, policy)
+
+
+def _delete(client: MilvusClient, name: str, ids: Sequence[str], policy: RetryPolicy) -> None:
+    def request(_attempt: int) -> None:
+        client.delete(name, filter=ids_in(ids), timeout=REQUEST_TIMEOUT_S)
+
+    with milvus_errors(f"deleting {len(ids)} rows from collection {name}"):
         retried(request, policy)
 
 

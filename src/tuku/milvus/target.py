@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuku.errors import ConfigError
+from tuku.errors import ConfigError, StorageError
 from tuku.milvus import alias, collection
 from tuku.milvus.connect import MissingFileError, connected
 
@@ -24,7 +27,7 @@ def check_target(config: Config, *, embed_model: str, dim: int) -> None:
 
     Raises:
         VectorSpaceError, ConfigError: what `load_and_verify` would raise. No file or no collection is fine.
-        MilvusError: Milvus cannot be reached.
+        MilvusError: Milvus cannot be reached, or the embedded one does not work here.
     """
     try:
         with connected(config.milvus, create=False) as client:
@@ -32,7 +35,26 @@ def check_target(config: Config, *, embed_model: str, dim: int) -> None:
             if live is not None:
                 require_fit(client, config, live, embed_model, dim)
     except MissingFileError:
-        return  # the load will make it
+        _require_embedded(config)  # the load will make it, when all has been paid for
+
+
+def _require_embedded(config: Config) -> None:
+    """Whether embedded Milvus works in this process and its file can be made: a file that is made and thrown away.
+
+    Raises:
+        StorageError: the folder of `milvus.uri` cannot be written to.
+        MilvusError: embedded Milvus does not start, or cannot be reached.
+    """
+    folder = Path(config.milvus.uri).expanduser().resolve().parent
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"milvus.uri is {config.milvus.uri!r}, and {there} is not a folder that you may write to.",
+            "Choose another.",
+        )
+    with tempfile.TemporaryDirectory(prefix="tuku-milvus-") as scratch:
+        with connected(config.milvus.model_copy(update={"uri": f"{scratch}/tuku.db"})):
+            pass
 
 
 def live_collection(client: MilvusClient, config: Config) -> str | None:

@@ -43,6 +43,7 @@ class Factory(Generic[ConfigT, ModelT]):
         require: raises `ConfigError` if the environment lacks what `create` takes from it, such as a key.
         packages: import names of everything that `create` needs beyond tuku's own dependencies.
         extra: the extra of tuku that installs them.
+        address_variable: where in the environment the service's address may be; empty if there is no service.
     """
 
     describe: Callable[[ConfigT], ModelDescription]
@@ -50,3 +51,4 @@ class Factory(Generic[ConfigT, ModelT]):
     packages: tuple[str, ...]
     extra: str
     require: Callable[[ConfigT], object] = _nothing
+    address_variable: str = ""

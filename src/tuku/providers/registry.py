@@ -96,6 +96,17 @@ def require_environment(caption: CaptionConfig, embed: EmbedConfig) -> None:
     _embedder_factory(embed).require(embed)
 
 
+def address_variable(stage: str, provider: str) -> str:
+    """The variable of the environment that may hold the address of a stage's provider; empty if there is none.
+
+    Args:
+        stage: ``caption`` or ``embed``.
+        provider: its name in the configuration.
+    """
+    known = CAPTIONERS if stage == "caption" else EMBEDDERS
+    return _factory(f"{stage}.provider", provider, known).address_variable
+
+
 def _on_configured_terms(description: ModelDescription, config: CaptionConfig | EmbedConfig) -> ModelDescription:
     if description.terms is None:
         return description

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from tuku.errors import StoppedError, TukuError
+from tuku.errors import TukuError
 from tuku.protocols import Quota
-from tuku.runtime.ledger import Halt, Returned, Use
+from tuku.runtime.ledger import Halt, Returned, Use, ledger_lost
 from tuku.terms import Charge, ThrottleKind
 
 _REPORT_EVERY_S = 1.0
@@ -104,12 +104,7 @@ class RunAccount:
         try:
             halt = self._books.report(used, returned)
         except Exception as error:  # noqa: BLE001  Ray raises what it likes; nobody would hear of a halt any more
-            halt = Halt.of(
-                StoppedError(
-                    f"The run's ledger is lost ({type(error).__name__}).",
-                    "What was paid for is kept: the same command goes on from there.",
-                )
-            )
+            halt = Halt.of(ledger_lost(error))
         if halt is not None:
             self._end(halt)
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from tuku.errors import STOPPED, RowError
+from tuku.errors import SAME_CONTENT, STOPPED, UNCHANGED, RowError
 from tuku.pipeline import STAGES, Stage, Toolbox
 from tuku.protocols import Usage
 from tuku.runtime.crew import Crew
 from tuku.runtime.ledger import Halt
-from tuku.schemas import EMBEDDED
+from tuku.schemas import EMBEDDED, PAID
 from tuku.stages.outcome import advance, alive
 
 _COUNTERS = ("errors", "rows", "failed")
@@ -27,6 +28,8 @@ class BlockStats:
 
     Attributes:
         ok: rows that succeeded.
+        unchanged: rows whose picture turned out to be what the lake has.
+        twins: rows set aside because another has the same content.
         errors: failed rows by code; a row that was not worked because the run was halted is none.
         rows: rows that reached each stage alive.
         failed: rows that each stage failed.
@@ -37,6 +40,8 @@ class BlockStats:
     """
 
     ok: int = 0
+    unchanged: int = 0
+    twins: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
@@ -48,6 +53,8 @@ class BlockStats:
     def add(self, other: BlockStats) -> None:
         """Add another block's counts to these."""
         self.ok += other.ok
+        self.unchanged += other.unchanged
+        self.twins += other.twins
         self.errors.update(other.errors)
         self.rows.update(other.rows)
         self.failed.update(other.failed)
@@ -79,7 +86,7 @@ def run_block(block: pa.Table, box: Toolbox, crew: Crew, stats: BlockStats) -> N
     same.
 
     Args:
-        block: n rows in schema `ROWS`.
+        block: n rows in schema `WORK`.
         box: what the stages use.
         crew: the threads that slices are worked on; several blocks may share them.
         stats: counts are added to it, also those of a block that breaks.
@@ -87,6 +94,7 @@ def run_block(block: pa.Table, box: Toolbox, crew: Crew, stats: BlockStats) -> N
     Raises:
         Exception: whatever broke a slice or the writing, after all that could be kept was kept.
     """
+    box = replace(box, paid=box.paid.plus(_known(block)))
     slice_rows = box.models.slice_rows(box.config)
     slices = [block.slice(start, slice_rows) for start in range(0, max(block.num_rows, 1), slice_rows)]
     broken: list[Exception] = []
@@ -110,6 +118,10 @@ def _finish(block: pa.Table, box: Toolbox, stats: BlockStats) -> None:
     for name, code in zip(block.column("stage").to_pylist(), block.column("code").to_pylist(), strict=True):
         if code is None:
             stats.ok += 1
+        elif code == UNCHANGED:
+            stats.unchanged += 1
+        elif code == SAME_CONTENT:
+            stats.twins += 1
         elif code != STOPPED:
             stats.errors[code] += 1
             stats.failed[name] += 1
@@ -137,6 +149,13 @@ def _run_stage(stage: Stage, batch: pa.Table, box: Toolbox, stats: BlockStats) -
     stats.rows[stage.name] += rows
     stats.seconds[stage.name] = stats.seconds.get(stage.name, 0.0) + time.perf_counter() - started
     return batch
+
+
+def _known(block: pa.Table) -> pa.Table:
+    """What the lake has of the block's own images, schema `PAID`."""
+    known = block.column("known").drop_null()
+    columns = [pc.struct_field(known, field.name) for field in PAID]
+    return pa.table(columns, schema=PAID)
 
 
 def _halted(batch: pa.Table) -> pa.Table:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
 from tuku.config import RuntimeConfig
 from tuku.errors import ConfigError
+from tuku.runtime.joining import join_cluster
 
 _log = logging.getLogger(__name__)
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
@@ -33,40 +36,73 @@ def cluster(config: RuntimeConfig) -> Iterator[int]:
     import ray
 
     with _kept_from_screen():
-        started_here = not ray.is_initialized()
-        if started_here:
-            _start(config)
-        _quieten()
+        begun_here = not ray.is_initialized()
         try:
+            if begun_here:
+                _begin(config)
+            _quieten()
             yield config.workers or max(1, int(ray.cluster_resources().get("CPU", 1) / config.worker_cpus))
         finally:
-            if started_here:
+            if begun_here:
                 ray.shutdown()
+
+
+def _begin(config: RuntimeConfig) -> None:
+    if config.address == "local":
+        _start(config)
+    else:
+        join_cluster(config.address)
 
 
 def _start(config: RuntimeConfig) -> None:
     import ray
 
-    options: dict[str, object] = {
-        "address": config.address,
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-    }
-    if config.address == "local":
-        options |= {
-            "include_dashboard": False,
-            "object_store_memory": _OBJECT_STORE_BYTES,
-            "_node_ip_address": "127.0.0.1",
-        }
-        if config.workers:
-            options["num_cpus"] = math.ceil(config.workers * config.worker_cpus)
+    options: dict[str, object] = {"num_cpus": math.ceil(config.workers * config.worker_cpus)} if config.workers else {}
     try:
-        ray.init(**options)
+        with _signals_kept():
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address="127.0.0.1",
+                **options,
+            )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ConfigError(
-            f"No Ray cluster could be joined at runtime.address = {config.address!r}: {error}.",
-            "Start one with `ray start --head`, or set runtime.address to local.",
+            f"Ray could not be started on this machine: {error}.",
+            "Its logs are in /tmp/ray/session_latest/logs; or set runtime.address to a cluster's.",
         ) from error
+
+
+_starting = threading.Event()
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray is started meanwhile, and a signal is still for this process to handle, and for this process alone.
+
+    Ray puts a handler of its own in the place of ours, and leaves its daemons in our process group. They do not hear
+    SIGINT; but `timeout`, for one, sends SIGTERM to the whole group, and rows under way would end with them.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    _starting.set()
+    try:
+        yield
+    finally:
+        _starting.clear()
+        if in_main_thread and handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _leave_group() -> None:
+    if _starting.is_set():
+        os.setpgid(0, 0)
+
+
+os.register_at_fork(after_in_child=_leave_group)
 
 
 def _quieten() -> None:

@@ -1,13 +1,13 @@
-"""The run's ledger as a Ray actor, and each worker's way to it."""
+"""The run's ledger as a Ray actor, and everybody's way to it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tuku.config import LimitsConfig
-from tuku.runtime.ledger import Demand, Halt, Ledger, Returned, Use
+from tuku.runtime.ledger import Demand, Entry, Halt, Ledger, Returned, Use, ledger_lost
 
 _PATIENCE_S = 10.0
 
@@ -26,13 +26,27 @@ def demand(control: Any) -> Demand:
     """What was asked of each service in each second of the run (see `Ledger.series`); nothing if it is not known."""
     import ray
 
-    if control is None:
-        return {}
     try:
         series: Demand = ray.get(control.series.remote(), timeout=_PATIENCE_S)
     except ray.exceptions.RayError:
         return {}  # the cluster is going down: the report does without its chart
     return series
+
+
+def halt_and_list(control: Any, halt: Halt, timeout_s: float = _PATIENCE_S) -> set[str]:
+    """End the run, unless it has been ended, so that no further block is taken up.
+
+    Returns:
+        All blocks that were taken up; none if the ledger is lost or does not answer in time.
+    """
+    import ray
+
+    try:
+        control.stop.remote(halt)
+        blocks: set[str] = ray.get(control.entered_blocks.remote(), timeout=timeout_s)
+    except ray.exceptions.RayError:
+        return set()  # nobody can tell any more who works on what: nothing is waited for
+    return blocks
 
 
 @dataclass(frozen=True)
@@ -47,12 +61,29 @@ class RemoteBooks:
     control: Any
     worker: str
 
-    def enter(self, block: str) -> Halt | None:
+    def enter(self, block: str) -> Entry:
         """See `Ledger.enter`; blocks."""
         import ray
 
-        halt: Halt | None = ray.get(self.control.enter.remote(block))
-        return halt
+        try:
+            entry: Entry = ray.get(self.control.enter.remote(block))
+        except ray.exceptions.RayActorError as error:
+            return Entry(Halt.of(ledger_lost(error)))
+        return entry
+
+    def claim(self, block: str, digests: Sequence[bytes]) -> list[bool]:
+        """See `Ledger.claim`; blocks.
+
+        Raises:
+            StoppedError: the ledger is lost.
+        """
+        import ray
+
+        try:
+            granted: list[bool] = ray.get(self.control.claim.remote(block, list(digests)))
+        except ray.exceptions.RayActorError as error:
+            raise ledger_lost(error) from None
+        return granted
 
     def report(self, used: Mapping[str, Use], returned: Returned) -> Halt | None:
         """See `Ledger.report`; blocks."""

@@ -13,7 +13,7 @@ from tuku.config import Config
 from tuku.errors import ConfigError
 from tuku.runtime.doctor_models import ModelCheckup
 from tuku.runtime.doctor_places import check_collection, check_lake, check_manifest, check_milvus
-from tuku.runtime.findings import Diagnosis, Finding, Skipped, find
+from tuku.runtime.findings import Diagnosis, Doubtful, Finding, Skipped, find
 
 _PACKAGES = ("ray", "pyarrow", "pillow", "pymilvus")
 
@@ -23,7 +23,7 @@ class _Check:
     """Something to look at, unless what it `needs` (the name of an earlier check) has been found wanting."""
 
     name: str
-    look: Callable[[], str | Skipped]
+    look: Callable[[], str | Doubtful | Skipped]
     needs: str = ""
 
 

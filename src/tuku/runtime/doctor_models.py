@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -15,7 +14,9 @@ from tuku.protocols import Caption, Captioner, Embedder, ModelDescription, Pictu
 from tuku.providers.factory import Access
 from tuku.providers.registry import create_captioner, create_embedder, describe_captioner, describe_embedder
 from tuku.runtime.access import local_access
-from tuku.runtime.findings import Skipped
+from tuku.runtime.findings import Doubtful, Skipped
+from tuku.runtime.quota_fit import require_fit, slowness
+from tuku.runtime.remedies import in_a_sentence, remedy_of
 
 _PROBE_PX = 32  # the least that all services take
 _PROBE_TEXT = "ok"
@@ -25,22 +26,6 @@ _ONCE = {
     "max_total_s": 0.01,
     "max_outage_s": 0.0,
 }  # of `retry`: one call, and no waiting for better days
-
-_NETWORK = "Check {stage}.base_url, the network, and a proxy if there must be one (HTTPS_PROXY)."
-_REMEDIES: Mapping[str, str] = {
-    "throttled": "The key works, but others use up the quota just now: wait a minute, or see quota.share.",
-    "timeout": _NETWORK + " retry.request_timeout_s is how long an answer may take.",
-    "connection_failed": _NETWORK,
-    "connection_reset": _NETWORK,
-    "dns_failed": "Check the host in {stage}.base_url, and this machine's name service.",
-    "tls_failed": "Check {stage}.base_url, the clock and CA certificates of this machine, and what stands in between.",
-    "bad_url": "Set {stage}.base_url to an address such as https://host/api/v1.",
-    "bad_answer": "Something else than the service answers there: check {stage}.base_url.",
-    "server_error": "The service has trouble of its own: try again later.",
-    "service_unavailable": "The service has trouble of its own: try again later.",
-    "invalid_parameter": "Check {stage}.model, {stage}.parameters and, for an embedder, embed.dim.",
-    "cut_caption": "Raise caption.max_tokens, or leave it empty.",
-}
 
 _NO_CAPTIONS = Skipped("caption.provider is none: a catalogue without captions")
 
@@ -61,17 +46,20 @@ class ModelCheckup:
         self._access: Access | None = None
         self._opened: Captioner | Embedder | None = None
 
-    def describe(self) -> str | Skipped:
-        """Provider, model and package.
+    def describe(self) -> str | Doubtful | Skipped:
+        """Provider, model, package and quota.
 
         Raises:
-            ConfigError: one of them is not there.
+            ConfigError: one of them is not there, or one request is more than the quota.
         """
         config = self._config
         self._model = describe_captioner(config.caption) if self.stage == "caption" else describe_embedder(config.embed)
         if self._model is None:
             return _NO_CAPTIONS
-        return f"{self._model.name}, {_limits(self._model, config.quota.share)}"
+        require_fit(self.stage, self._model)
+        found = f"{self._model.name}, {_limits(self._model, config.quota.share)}"
+        slow = slowness(self.stage, self._model, config.quota.share)
+        return Doubtful(f"{found}: {slow}", "A run would take long: check both numbers.") if slow else found
 
     def open(self) -> str | Skipped:
         """Key and address of a service.
@@ -112,7 +100,8 @@ class ModelCheckup:
         halted = None if self._access is None else self._access.quota.halted
         if error.code == STOPPED and halted is not None:
             return halted
-        return TukuError(f"{error}.".replace("..", "."), _REMEDIES.get(error.code, "").format(stage=self.stage))
+        config = self._config.caption if self.stage == "caption" else self._config.embed
+        return TukuError(in_a_sentence(error), remedy_of(error, self.stage, config))
 
 
 def _ask(model: Captioner | Embedder) -> Caption | Vector | RowError:

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tuku.lake import Run
+from tuku.progress import Progress
 from tuku.runtime.blocks import BlockStats
+from tuku.runtime.control import halt_and_list
 from tuku.runtime.crew import blocks_at_once
-from tuku.runtime.ledger import Halt
+from tuku.runtime.interrupt import gently
+from tuku.runtime.ledger import block_id
+from tuku.runtime.stopping import Stopping
 from tuku.runtime.worker import Assignment, Worker
 
 
-def run_work_list(job: Assignment) -> Iterator[BlockStats]:
-    """Run everything on the run's work list.
+def run_work_list(job: Assignment, progress: Progress) -> Iterator[BlockStats]:
+    """Run everything on a round's work list.
 
     Args:
         job: what is to be done.
+        progress: told when the run is being stopped.
 
     Yields:
         The counts of each block, as soon as its rows are on disk.
@@ -30,45 +35,21 @@ def run_work_list(job: Assignment) -> Iterator[BlockStats]:
     Raises:
         TukuError: what stopped the job, once the blocks that were under way have been put on disk.
     """
-    stopping = _Stopping(job)
-    for stats in _blocks(job):
-        yield stats
-        if stopping.after(stats):
-            break
+    blocks = _work_list(job)
+    names = {block_id(**block) for table in blocks for block in table.to_pylist()}
+    grace_s = job.config.stop.grace_s
+    stopping = Stopping(partial(halt_and_list, job.control), names, grace_s, progress)
+    with gently(stopping.by_signal, grace_s):
+        for stats in _worked(job, blocks):
+            yield stats
+            if stopping.after(stats):
+                break
     stopping.finish()
 
 
-class _Stopping:
-    """Whether the job is to be stopped, and whether what was under way then has come in."""
-
-    def __init__(self, job: Assignment) -> None:
-        self._control = job.control
-        self._halt: Halt | None = None
-        self._seen: set[str] = set()
-
-    def after(self, stats: BlockStats) -> bool:
-        """Whether nothing needs to be waited for after this block."""
-        import ray
-
-        self._seen.add(stats.block)
-        self._halt = self._halt or stats.fatal
-        if self._halt is None:
-            return False
-        if self._control is None:
-            return True
-        # Nobody enters any more: whatever has been entered comes in.
-        return bool(ray.get(self._control.entered_blocks.remote()) <= self._seen)
-
-    def finish(self) -> None:
-        """Raise what stopped the job, if anything did."""
-        if self._halt is not None:
-            raise self._halt.error()
-
-
-def _blocks(job: Assignment) -> Iterator[BlockStats]:
+def _worked(job: Assignment, blocks: list[pa.Table]) -> Iterator[BlockStats]:
     import ray.data
 
-    blocks = _work_list(job.run)
     if not blocks:
         return
     pool = min(job.workers, len(blocks))
@@ -93,9 +74,9 @@ def _blocks(job: Assignment) -> Iterator[BlockStats]:
             yield BlockStats.from_dict(json.loads(text))
 
 
-def _work_list(run: Run) -> list[pa.Table]:
+def _work_list(job: Assignment) -> list[pa.Table]:
     return [
         pa.table({"file": [file], "row_group": [group]})
-        for file in run.work()
-        for group in range(pq.read_metadata(run.storage.path(file)).num_row_groups)
+        for file in job.run.work(job.round_)
+        for group in range(pq.read_metadata(job.run.storage.path(file)).num_row_groups)
     ]

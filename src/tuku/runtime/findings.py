@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,9 +13,9 @@ from tuku.errors import TukuError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Status = Literal["ok", "failed", "skipped"]
+Status = Literal["ok", "warning", "failed", "skipped"]
 
-_COLOURS = {"ok": "green", "failed": "bold red", "skipped": "dim"}
+_COLOURS = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Finding:
 
     Attributes:
         name: of the check.
-        status: how it went.
+        status: how it went; ``warning``: it works, but hardly as it is meant to.
         detail: what was found, or why it was not looked.
-        remedy: what to do about what is wrong.
+        remedy: what to do about what is wrong or doubtful.
     """
 
     name: str
@@ -39,6 +40,14 @@ class Skipped:
     """What a check returns that has nothing to look at."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Doubtful:
+    """What a check returns of something that works, but hardly as it is meant to."""
+
+    detail: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class Diagnosis:
         return shown
 
 
-def find(name: str, check: Callable[[], str | Skipped]) -> Finding:
+def find(name: str, check: Callable[[], str | Doubtful | Skipped]) -> Finding:
     """Make one check; whatever it raises is what it found.
 
     Args:
@@ -87,9 +96,11 @@ def find(name: str, check: Callable[[], str | Skipped]) -> Finding:
         return Finding(name, "failed", error.message, error.remedy)
     except Exception as error:
         if os.environ.get("TUKU_DEBUG"):
-            raise
+            traceback.print_exc()
         first = (str(error).strip().splitlines() or [""])[0][:300]
         return Finding(name, "failed", f"Unexpected {type(error).__name__}: {first}", "TUKU_DEBUG=1 shows where.")
     if isinstance(found, Skipped):
         return Finding(name, "skipped", found.reason)
+    if isinstance(found, Doubtful):
+        return Finding(name, "warning", found.detail, found.remedy)
     return Finding(name, "ok", found)

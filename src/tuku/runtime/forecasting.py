@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from tuku import units
 from tuku.config import Config
 from tuku.fetching import GuardedFetcher
-from tuku.fetching.urls import redact
 from tuku.forecast import Forecast, StageForecast
 from tuku.lake import Lake
 from tuku.lake_view import LakeView
 from tuku.pipeline import Models
 from tuku.progress import Progress
 from tuku.report import Rows
+from tuku.runtime.catalogue import Catalogue
 from tuku.runtime.estimating import Estimator
-from tuku.runtime.inputs import manifest_uri, refuse_unavailable
+from tuku.runtime.inputs import refuse_unavailable, require_terms
+from tuku.runtime.loading import space_differs
 from tuku.runtime.models import describe_models
-from tuku.runtime.planning import planned, planner_of
+from tuku.runtime.parallel import LazyCluster
+from tuku.runtime.planning import Planner
 from tuku.runtime.sampling import Reservoir, Sample, look_at
+from tuku.runtime.work_list import deletions
 from tuku.stages.paid import PaidAnswers
+from tuku.storage import Storage
 
 
 def forecast(config: Config, progress: Progress) -> Forecast:
@@ -34,22 +40,29 @@ def forecast(config: Config, progress: Progress) -> Forecast:
     """
     refuse_unavailable(config)
     models = describe_models(config)
-    uri = manifest_uri(config)
+    require_terms(config, models)
+    catalogue = Catalogue.of_manifest(config)
     lake = Lake.at(config.lake.uri)
     try:
-        return _forecast(config, models, uri, lake, progress)
+        return _forecast(config, models, catalogue, lake, progress)
     finally:
         progress.close()
 
 
-def _forecast(config: Config, models: Models, uri: str, lake: Lake, progress: Progress) -> Forecast:
-    progress.phase("plan", redact(uri))
-    planner = planner_of(models, next_run_view(lake))
+def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, progress: Progress) -> Forecast:
+    progress.phase("plan", catalogue.name)
     reservoir = Reservoir()
-    for batch in planned(config, uri, planner, progress):
-        reservoir.add(batch)
-    counts = planner.counts
-    rows = Rows.model_validate({"manifest": sum(counts.values()), **counts})
+    view = next_run_view(lake)
+    with (
+        tempfile.TemporaryDirectory(prefix="tuku-plan-", ignore_cleanup_errors=True) as folder,
+        LazyCluster(config.runtime, progress) as cluster,
+    ):
+        planned = Planner(config, models, view, Storage(Path(folder))).plan(catalogue.tables(), cluster, progress)
+        for batch in planned.work():
+            reservoir.add(batch)
+        deleted = deletions(planned, config, view)
+    counts = planned.counts
+    rows = Rows.model_validate({**counts.classes, "manifest": counts.manifest, "deleted": deleted})
     sample, paid = Sample(), PaidAnswers()
     if reservoir.seen and any(model.terms for model in models.by_stage().values()):
         chosen = reservoir.rows()
@@ -59,7 +72,7 @@ def _forecast(config: Config, models: Models, uri: str, lake: Lake, progress: Pr
             sample = look_at(chosen, fetcher, config.decode, models.picture_sizes())
     stages = Estimator(reservoir.seen, sample, models, config.milvus.vectors, config.quota.share, paid).by_stage()
     found = Forecast(rows, stages, sample.size, sample.unreadable)
-    return Forecast(rows, stages, sample.size, sample.unreadable, tuple(_warnings(found, config)))
+    return Forecast(rows, stages, sample.size, sample.unreadable, tuple(_warnings(found, config, lake)))
 
 
 def next_run_view(lake: Lake) -> LakeView:
@@ -67,8 +80,11 @@ def next_run_view(lake: Lake) -> LakeView:
     return LakeView(lake, tuple(run for run in lake.runs() if run.committed or (run.parts() and not run.rejected)))
 
 
-def _warnings(found: Forecast, config: Config) -> Iterator[str]:
+def _warnings(found: Forecast, config: Config, lake: Lake) -> Iterator[str]:
     limits = config.limits
+    difference = space_differs(config, lake)
+    if difference and config.load.strategy != "rebuild":
+        yield f"{difference} To replace a collection of those, `tuku ingest` needs --set load.strategy=rebuild."
     asked = (
         ("max_cost", limits.max_cost, found.cost),
         ("max_calls", limits.max_calls, found.calls),

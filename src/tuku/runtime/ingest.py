@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
+from itertools import count
 
 import pyarrow as pa
 
 from tuku.config import Config
 from tuku.config_load import dump_config
 from tuku.errors import ConfigError, InterruptedRunError, StoppedError, TooManyFailuresError, TukuError
-from tuku.fetching.urls import redact
-from tuku.lake import Lake, Run, Stamp, count_rows
+from tuku.journal import read_journals, remove_journals
+from tuku.lake import Lake, Run, Stamp
 from tuku.lake_view import LakeView
+from tuku.lease import Lease
 from tuku.pipeline import STAGES, Models
 from tuku.progress import Progress
 from tuku.report import ApiUse, LoadSummary, Report, Rows, StageTime, VerifySummary
 from tuku.runtime.blocks import BlockStats
-from tuku.runtime.cluster import cluster
+from tuku.runtime.catalogue import Catalogue
 from tuku.runtime.control import demand, start_control
 from tuku.runtime.demand import quota_use
 from tuku.runtime.engine import run_work_list
-from tuku.runtime.inputs import manifest_uri, refuse_unavailable, require_access
+from tuku.runtime.inputs import refuse_unavailable, require_access
 from tuku.runtime.interrupt import interruptible
 from tuku.runtime.ledger import Demand
 from tuku.runtime.loading import check_target, load_lake, require_passed
 from tuku.runtime.models import describe_models
-from tuku.runtime.planning import Plan, write_plan
+from tuku.runtime.parallel import LazyCluster
+from tuku.runtime.planning import Planner
 from tuku.runtime.reporting import write_report
+from tuku.runtime.twins import TwinSettler
 from tuku.runtime.unexpected import unexpected
+from tuku.runtime.work_list import Plan, WorkList, scratch_of, write_contents, write_deletions, write_done
 from tuku.runtime.worker import Assignment
 from tuku.schemas import PAID
 
@@ -44,6 +52,7 @@ class _Record:
     resumed: bool
     plan: Plan = field(default_factory=Plan)
     stats: BlockStats = field(default_factory=BlockStats)
+    worked: bool = False  # through the whole work list
     demand: Demand = field(default_factory=dict)
     load: LoadSummary | None = None
     verify: VerifySummary | None = None
@@ -52,14 +61,16 @@ class _Record:
     _started: float = field(default_factory=time.monotonic)
 
     def report(self) -> Report:
-        stats, error = self.stats, self.error
+        plan, stats, error = self.plan, self.stats, self.error
+        changed_after_all = max(0, plan.rechecks - stats.unchanged) if self.worked else 0
         rows = Rows(
-            manifest=self.plan.manifest,
-            new=self.plan.new,
-            changed=self.plan.changed,
-            unchanged=self.plan.unchanged,
-            duplicates=self.plan.duplicates,
-            ok=stats.ok,
+            manifest=plan.manifest,
+            new=plan.new,
+            changed=plan.changed + changed_after_all,
+            unchanged=plan.unchanged - changed_after_all,
+            deleted=plan.deleted,
+            duplicates=plan.duplicates,
+            ok=stats.ok + plan.rewritten,
             failed=sum(stats.errors.values()),
         )
         stopped = isinstance(error, (StoppedError, InterruptedRunError))
@@ -87,12 +98,13 @@ class _Record:
         )
 
 
-def ingest(config: Config, progress: Progress) -> Report:
+def ingest(config: Config, progress: Progress, *, wait_s: float | None = None) -> Report:
     """Bring lake and Milvus up to the manifest.
 
     Args:
         config: the configuration; `manifest.uri` is set.
         progress: told what is going on.
+        wait_s: how long to wait for another run on this lake to end; None: not at all.
 
     Returns:
         The report, also of a run that failed or was stopped (`exit_code`, `message`). It is in the lake too.
@@ -100,25 +112,73 @@ def ingest(config: Config, progress: Progress) -> Report:
     Raises:
         ConfigError: nothing was begun: a wrong configuration, an unreadable manifest, an unwritable lake.
     """
+    return _run(config, progress, "tuku ingest", wait_s, lambda _: Catalogue.of_manifest(config))
+
+
+def retry(
+    config: Config,
+    progress: Progress,
+    *,
+    reason: str | None = None,
+    stage: str | None = None,
+    wait_s: float | None = None,
+    left_out: Counter[str] | None = None,
+) -> Report:
+    """Run dead letters again: those that stand, of whatever manifest.
+
+    Args:
+        config: the configuration.
+        progress: told what is going on.
+        reason: only those with this code.
+        stage: only those of this stage.
+        wait_s: as for `ingest`.
+        left_out: counts by code those that no retry can help.
+
+    Returns:
+        The report, as of `ingest`; its rows are the dead letters.
+
+    Raises:
+        ConfigError: as of `ingest`.
+    """
+    skipped = Counter[str]() if left_out is None else left_out
+    # Others' rows are not missing because they are no dead letters.
+    config = config.model_copy(update={"manifest": config.manifest.model_copy(update={"mode": "append"})})
+    wanted = partial(Catalogue.of_dead_letters, reason=reason, stage=stage, left_out=skipped)
+    return _run(config, progress, "tuku retry", wait_s, wanted)
+
+
+def _run(
+    config: Config, progress: Progress, command: str, wait_s: float | None, catalogue_of: Callable[[Lake], Catalogue]
+) -> Report:
     refuse_unavailable(config)
     models = describe_models(config)
     require_access(config, models)
-    uri = manifest_uri(config)
-    check_target(config, models)
     lake = Lake.at(config.lake.uri)
+    catalogue = catalogue_of(lake)
+    check_target(config, models)
     try:
-        with lake.exclusive():
-            return _ingest(config, lake, uri, models, progress)
+        with lake.exclusive(wait_s, command=command, on_wait=partial(progress.phase, "wait")) as lease:
+            return _ingest(_Job(config, models, lake, lease, catalogue), progress)
     finally:
         progress.close()
 
 
-def _ingest(config: Config, lake: Lake, uri: str, models: Models, progress: Progress) -> Report:
+@dataclass(frozen=True)
+class _Job:
+    config: Config
+    models: Models
+    lake: Lake
+    lease: Lease
+    catalogue: Catalogue
+
+
+def _ingest(job: _Job, progress: Progress) -> Report:
+    config, lake = job.config, job.lake
     run, interrupted = lake.begin()
-    record = _Record(config, models, run, resumed=bool(interrupted))
+    record = _Record(config, job.models, run, resumed=bool(interrupted))
     try:
         with interruptible():
-            _work(record, lake, uri, models, progress)
+            _work(job, record, progress)
     except TukuError as error:
         if isinstance(error, ConfigError) and not run.begun:
             raise
@@ -128,57 +188,107 @@ def _ingest(config: Config, lake: Lake, uri: str, models: Models, progress: Prog
     return write_report(record.report(), run, lake, config)
 
 
-def _work(record: _Record, lake: Lake, uri: str, models: Models, progress: Progress) -> None:
-    config, run = record.config, record.run
-    progress.phase("plan", redact(uri))
-    record.plan = write_plan(config, uri, models, LakeView.everything(lake), run, progress)
-    run.write_text("config.yaml", dump_config(config))
-    run.write_json("plan.json", record.plan.to_dict())
-    if record.plan.work:
-        _pipeline(record, lake, models, progress)
-    _stamp(lake, models, changed=record.plan.work > 0)
+def _work(job: _Job, record: _Record, progress: Progress) -> None:
+    config, run, lake = record.config, record.run, job.lake
+    progress.phase("plan", job.catalogue.name)
+    with LazyCluster(config.runtime, progress) as cluster:
+        view = LakeView.everything(lake)
+        _plan(job, record, view, cluster, progress)
+        if record.plan.work:
+            _pipeline(record, view, cluster, progress)
+    record.worked = True
+    _require_sum(record)
+    job.lease.require()
+    _stamp(lake, job.models, changed=record.plan.work > 0)
+    _write_plan(job, record, complete=job.catalogue.whole)
     run.commit()
+    remove_journals(run)
+    job.lease.require()
     record.load, record.verify = load_lake(config, lake, run.run_id, progress)
     run.write_json("load.json", record.load.model_dump(mode="json"))
     require_passed(record.verify)
-    failed, manifest = sum(record.stats.errors.values()), record.plan.manifest
-    if manifest and failed / manifest > config.limits.max_failed_fraction:
+    failed = sum(record.stats.errors.values())
+    # What is run again is the worst of a catalogue; it is the whole that must not lack too much.
+    rows = record.plan.manifest if job.catalogue.manifest else failed + LakeView.everything(lake).rows()
+    if rows and failed / rows > config.limits.max_failed_fraction:
         raise TooManyFailuresError(
-            f"{failed} of {manifest} rows failed, more than limits.max_failed_fraction"
+            f"{failed} of {rows} rows failed, more than limits.max_failed_fraction"
             f" ({config.limits.max_failed_fraction:g}) allows. The others are kept and searchable.",
-            "The report lists the reasons; rows that failed are tried again when the same command is run again.",
+            "`tuku errors` lists the reasons; rows that failed are tried again when the same command is run again, or"
+            " by `tuku retry`.",
         )
 
 
-def _pipeline(record: _Record, lake: Lake, models: Models, progress: Progress) -> None:
-    progress.phase("start", "Ray")
-    with cluster(record.config.runtime) as workers:
-        control = start_control(record.config.limits) if _needs_control(record.config, models) else None
-        progress.phase("pipeline", f"{workers} workers")
-        progress.start(record.plan.work)
-        paid = pa.concat_tables([PAID.empty_table(), *(models.usable(table) for table in lake.paid())])
-        try:
-            for stats in run_work_list(Assignment(record.config, models, record.run, paid, workers, control)):
-                record.stats.add(stats)
-                rows = stats.ok + sum(stats.errors.values())
-                for stage in STAGES:
-                    progress.advance(stage.name, rows, stats.failed[stage.name])
-        finally:
-            record.demand = demand(control)
-    run = record.run
-    on_disk = count_rows(run.storage, run.parts()), count_rows(run.storage, run.errors())
-    counted = record.stats.ok, sum(record.stats.errors.values())
-    if on_disk != counted or sum(counted) != record.plan.work:
-        what = f"{record.plan.work} planned, {counted} counted (ok, failed), {on_disk} on disk"
+def _plan(job: _Job, record: _Record, view: LakeView, cluster: LazyCluster, progress: Progress) -> None:
+    config, models, run = record.config, record.models, record.run
+    with scratch_of(run) as scratch:
+        planner = Planner(config, models, view, scratch, restate=job.catalogue.restate)
+        planned = planner.plan(job.catalogue.tables(), cluster, progress)
+        deleted = write_deletions(planned, config, run, view)
+        if planned.counts.work:
+            WorkList(run, config, models, cluster.workers()).write(planned.work())
+            write_contents(planned.contents, run)
+        record.plan = Plan.of(planned.counts, deleted=deleted, rewritten=write_done(planned, run))
+    run.write_text("config.yaml", dump_config(config))
+    _write_plan(job, record, complete=False)
+
+
+def _write_plan(job: _Job, record: _Record, *, complete: bool) -> None:
+    plan = {**record.plan.to_dict(), "manifest_uri": job.catalogue.manifest, "complete": complete}
+    record.run.write_json("plan.json", plan)
+
+
+def _pipeline(record: _Record, view: LakeView, cluster: LazyCluster, progress: Progress) -> None:
+    config, models, run = record.config, record.models, record.run
+    workers = cluster.workers()
+    control = start_control(config.limits)
+    progress.phase("pipeline", f"{workers} workers")
+    progress.start(record.plan.work)
+    paid = pa.concat_tables([PAID.empty_table(), *(models.usable(table) for table in _paid(view.lake))])
+    settler = TwinSettler(run, view, models)
+    try:
+        for round_ in count(1):
+            job = Assignment(config, models, run, paid, workers, control, round_)
+            for stats in run_work_list(job, progress):
+                _add(record, stats, progress)
+            settled = settler.settle(round_)
+            if settled is None:
+                break
+            _add(record, BlockStats(ok=settled.ok, errors=settled.errors, failed=settled.failed), progress)
+            WorkList(run, config, models, workers).write(iter([settled.work]), round_ + 1)
+    finally:
+        record.demand = demand(control)
+
+
+def _paid(lake: Lake) -> Iterator[pa.Table]:
+    """What earlier runs paid for and could not put into the lake (schema `PAID`), oldest first."""
+    for run in lake.runs():
+        yield from read_journals(run)
+    yield from lake.paid()
+
+
+def _add(record: _Record, stats: BlockStats, progress: Progress) -> None:
+    record.stats.add(stats)
+    rows = stats.ok + stats.unchanged + sum(stats.errors.values())
+    for stage in STAGES:
+        progress.advance(stage.name, rows, stats.failed[stage.name])
+
+
+def _require_sum(record: _Record) -> None:
+    """Every row that was planned has ended, and is where it was counted."""
+    run, plan, stats = record.run, record.plan, record.stats
+    ended = stats.ok, stats.unchanged, sum(stats.errors.values())
+    counted = stats.ok + plan.rewritten, sum(stats.errors.values())
+    on_disk = run.rows("parts"), run.rows("errors")
+    if on_disk != counted or sum(ended) != plan.work:
+        what = (
+            f"{plan.work} planned, {ended} ended (ok, unchanged, failed), {on_disk} on disk, {plan.rewritten} rewritten"
+        )
         run.reject(what)
         raise TukuError(
             f"The rows do not add up: {what}.",
             "This is a bug in tuku. The run is not committed; please report it with the run's folder.",
         )
-
-
-def _needs_control(config: Config, models: Models) -> bool:
-    return config.limits.max_minutes is not None or any(model.terms for model in models.by_stage().values())
 
 
 def _stamp(lake: Lake, models: Models, *, changed: bool) -> None:

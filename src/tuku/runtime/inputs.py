@@ -8,6 +8,7 @@ from tuku.config import Config
 from tuku.errors import ConfigError
 from tuku.pipeline import Models
 from tuku.providers.registry import require_environment
+from tuku.runtime.quota_fit import require_quotas
 
 
 def manifest_uri(config: Config) -> str:
@@ -28,8 +29,12 @@ def refuse_unavailable(config: Config) -> None:
     Raises:
         ConfigError: naming it.
     """
+    if config.manifest.mode == "snapshot" and config.manifest.limit is not None:
+        raise ConfigError(
+            "manifest.limit cannot be combined with manifest.mode = snapshot: all the rest would be deleted.",
+            "Leave out --limit, or set manifest.mode to append.",
+        )
     asked = {
-        "manifest.mode = snapshot": config.manifest.mode == "snapshot",
         "load.staging_uri": config.load.staging_uri is not None,
     }
     for key, is_set in asked.items():
@@ -38,12 +43,22 @@ def refuse_unavailable(config: Config) -> None:
 
 
 def require_access(config: Config, models: Models) -> None:
-    """Whether the models' services can be asked, and within `limits.max_cost`, as far as can be told beforehand.
+    """Whether the models' services can be asked: what the environment must hold, and `require_terms`.
 
     Raises:
-        ConfigError: a key is missing, or money is to be limited and nobody knows what a model costs.
+        ConfigError: a key is missing, an address or a proxy is none, or as `require_terms`.
     """
     require_environment(config.caption, config.embed)
+    require_terms(config, models)
+
+
+def require_terms(config: Config, models: Models) -> None:
+    """Whether a request fits into each quota, and `limits.max_cost` can be kept, as far as can be told beforehand.
+
+    Raises:
+        ConfigError: a quota is smaller than a request, or money is to be limited and nobody knows what a model costs.
+    """
+    require_quotas(models)
     if config.limits.max_cost is None:
         return
     prices = {stage: model.terms.price for stage, model in models.by_stage().items() if model.terms is not None}

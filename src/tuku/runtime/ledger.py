@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tuku import errors
 from tuku.config import LimitsConfig
 from tuku.errors import StoppedError, TukuError
+from tuku.runtime.claim_book import ClaimBook
 
 _REMEDY = "What was paid for is kept: the same command goes on from there."
 
@@ -39,6 +40,18 @@ class Halt(NamedTuple):
         return made
 
 
+class Entry(NamedTuple):
+    """The answer to a worker that takes up a block.
+
+    Attributes:
+        halt: why the block is not to be worked, or None.
+        again: the block was taken up before, by a worker that was lost; what it had paid for is in its journal.
+    """
+
+    halt: Halt | None
+    again: bool = False
+
+
 @dataclass(frozen=True)
 class Use:
     """What was asked of one stage's service."""
@@ -52,6 +65,11 @@ class Use:
 
     def __sub__(self, other: Use) -> Use:
         return Use(self.requests - other.requests, self.tokens - other.tokens, self.throttled - other.throttled)
+
+
+def block_id(file: str, row_group: int) -> str:
+    """What a block of the work list is called in the books."""
+    return f"{file}#{row_group}"
 
 
 Demand = dict[str, list[tuple[int, Use]]]
@@ -83,6 +101,7 @@ class Ledger:
     halt: Halt | None = None
     _calls: int = 0
     _cost: float = 0.0
+    _claims: ClaimBook = field(default_factory=ClaimBook)
     _entered: set[str] = field(default_factory=set)
     _returned: dict[str, Returned] = field(default_factory=dict)
     _used: dict[str, Mapping[str, Use]] = field(default_factory=dict)
@@ -94,15 +113,21 @@ class Ledger:
         if self.halt is None or (self.halt.finish and not halt.finish):
             self.halt = halt
 
-    def enter(self, block: str) -> Halt | None:
+    def enter(self, block: str) -> Entry:
         """A worker takes up a block, unless the run has been ended."""
-        if self.halt is None:
-            self._entered.add(block)
-        return self.halt
+        if self.halt is not None:
+            return Entry(self.halt)
+        again = block in self._entered
+        self._entered.add(block)
+        return Entry(None, again)
 
     def entered_blocks(self) -> set[str]:
         """All blocks that were taken up."""
         return self._entered
+
+    def claim(self, block: str, digests: Sequence[bytes]) -> list[bool]:
+        """See `ClaimBook.claim`."""
+        return self._claims.claim(block, digests)
 
     def report(self, worker: str, used: Mapping[str, Use], returned: Returned) -> Halt | None:
         """A worker's totals so far.
@@ -152,3 +177,8 @@ class Ledger:
 
 def _reached(limit: str, value: float) -> Halt:
     return Halt(StoppedError.__name__, f"limits.{limit} = {value:g} is reached.", _REMEDY, finish=True)
+
+
+def ledger_lost(error: Exception) -> StoppedError:
+    """Why a run stops of which nobody knows any more what it may spend."""
+    return StoppedError(f"The run's ledger is lost ({type(error).__name__}).", _REMEDY)

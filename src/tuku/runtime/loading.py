@@ -11,6 +11,7 @@ from tuku.lake import Lake, Stamp, new_run_id
 from tuku.lake_view import LakeView
 from tuku.pipeline import Models
 from tuku.progress import Progress
+from tuku.providers.registry import describe_embedder
 from tuku.report import Check, LoadSummary, VerifySummary
 
 _FOR_RECALL = (
@@ -29,17 +30,19 @@ def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tu
 
     Args:
         config: `milvus`, `load` and `verify` say how.
-        lake: what is loaded: the vectors of the model that the lake is stamped with.
+        lake: what is loaded: the vectors of the model that the lake is stamped with, which must be the configured one.
         run_id: names a fresh collection, should one be needed.
         progress: told what is going on.
 
     Raises:
         StorageError: the lake is empty.
+        VectorSpaceError: its vectors are not those of the configured model, or not all of one model.
         MilvusError: Milvus refused, or did not answer in time.
     """
     from tuku.milvus.job import load_and_verify
 
     stamp = _stamp(lake)
+    _require_configured(config, lake, stamp)
     progress.phase("load", config.milvus.collection)
 
     def on_progress(phase: str, done: int, total: int) -> None:
@@ -66,6 +69,24 @@ def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tu
     return summary, _summary(outcome.checks)
 
 
+def space_differs(config: Config, lake: Lake) -> str:
+    """How the lake's vectors differ from those of the configured model; empty if they do not, or there are none.
+
+    Raises:
+        ConfigError: an unknown provider or model, or a package that is missing.
+    """
+    stamp = lake.stamp()
+    if stamp is None:
+        return ""
+    configured = describe_embedder(config.embed)
+    if (stamp.embed_model, stamp.dim) == (configured.name, configured.dim or 0):
+        return ""
+    return (
+        f"The lake holds vectors of {stamp.embed_model} of length {stamp.dim}; the configuration says"
+        f" {configured.name} of length {configured.dim}."
+    )
+
+
 def check_target(config: Config, models: Models) -> None:
     """Before any work: can what is about to be made be loaded where it is to go?
 
@@ -76,6 +97,21 @@ def check_target(config: Config, models: Models) -> None:
     from tuku.milvus.target import check_target as check
 
     check(config, embed_model=models.embedder.name, dim=models.embedder.dim or 0)
+
+
+def _require_configured(config: Config, lake: Lake, stamp: Stamp) -> None:
+    """Readers search with the configured model: vectors of another one would be refused to them.
+
+    Raises:
+        VectorSpaceError: the lake holds such vectors.
+    """
+    difference = space_differs(config, lake)
+    if difference:
+        raise VectorSpaceError(
+            difference,
+            f"Set embed.model and embed.dim back (to {stamp.dim}), or make all vectors anew: `tuku ingest --set"
+            " load.strategy=rebuild` with the whole catalogue. Readers see what they saw before.",
+        )
 
 
 def _require_one_space(config: Config, lake: Lake, view: LakeView) -> None:

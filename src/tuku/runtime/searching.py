@@ -12,15 +12,18 @@ import numpy as np
 from PIL import Image
 
 from tuku.config import Config, MilvusConfig
-from tuku.errors import RowError
+from tuku.errors import ConfigError, RowError, StoppedError, TukuError
 from tuku.fetching import Fetcher, GuardedFetcher
-from tuku.protocols import Vector
+from tuku.protocols import ModelDescription, Vector
+from tuku.providers.factory import Access
 from tuku.providers.registry import create_embedder, describe_embedder
 from tuku.runtime.access import local_access
+from tuku.runtime.quota_fit import require_fit
+from tuku.runtime.remedies import in_a_sentence, remedy_of
 from tuku.runtime.thumbnails import thumbnails
 from tuku.search.grid import draw_grid, save_grid
 from tuku.search.results import Query, Result, SearchAnswer
-from tuku.search.searcher import Searcher
+from tuku.search.searcher import NoVectorError, Searcher
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -62,24 +65,36 @@ def open_searcher(config: Config) -> Iterator[Searcher]:
     """A searcher over the collection that readers see.
 
     Raises:
-        ConfigError: the model or its package is missing.
+        ConfigError: the model or its package is missing, or its quota is smaller than one request.
         VectorSpaceError: the collection was filled by another model.
         MilvusError: there is no such collection, or no server.
     """
     from tuku.milvus.connect import connected
     from tuku.milvus.reader import require_searchable
 
-    access = local_access(describe_embedder(config.embed), config)
+    described = describe_embedder(config.embed)
+    require_fit("embed", described)
+    access = local_access(described, config)
     embedder = create_embedder(config.embed, access)
     with connected(config.milvus, create=False) as client, GuardedFetcher(config.fetch) as fetcher:
         model = embedder.description
         require_searchable(client, config.milvus, model.name, model.dim or 0)
         try:
             yield Searcher(config, embedder, fetcher, MilvusRetriever(client, config.milvus))
-        except RowError as error:
-            if access is not None and access.quota.halted is not None:
-                raise access.quota.halted from error
-            raise
+        except NoVectorError as error:
+            raise _explained(error.fault, model, config, access) from error
+
+
+def _explained(fault: RowError, model: ModelDescription, config: Config, access: Access | None) -> TukuError:
+    """Whose fault it is that there is no vector: the service's (it may work again later), or the query's."""
+    if access is not None and access.quota.halted is not None:
+        return access.quota.halted
+    remedy = remedy_of(fault, "embed", config.embed)
+    if fault.retryable:
+        return StoppedError(f"{model.provider}/{model.model} did not answer: {in_a_sentence(fault)}", remedy)
+    if fault.code == "unexpected_error":
+        return TukuError(f"{model.provider}/{model.model} could not be asked: {in_a_sentence(fault)}", remedy)
+    return ConfigError(f"The query cannot be encoded: {in_a_sentence(fault)}", remedy)
 
 
 def search(config: Config, query: Query, grid: Path | None = None) -> SearchAnswer:

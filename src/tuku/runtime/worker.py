@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -12,19 +13,25 @@ import pyarrow.parquet as pq
 
 from tuku.config import Config
 from tuku.errors import TukuError
-from tuku.lake import Run
+from tuku.journal import AnswerJournal, read_journals
+from tuku.lake import Run, read_rows
 from tuku.pipeline import Models, Toolbox
 from tuku.protocols import ModelDescription
 from tuku.providers.factory import Access
 from tuku.providers.registry import create_captioner, create_embedder
 from tuku.runtime.account import MeteredQuota, RunAccount
 from tuku.runtime.blocks import BlockStats, run_block
+from tuku.runtime.claims import BlockClaims
 from tuku.runtime.control import RemoteBooks
 from tuku.runtime.crew import Crew
-from tuku.runtime.ledger import Halt
+from tuku.runtime.ledger import Entry, Halt, block_id
 from tuku.runtime.quota import cluster_quota
 from tuku.runtime.unexpected import unexpected
+from tuku.runtime.work_list import read_contents
+from tuku.schemas import PAID
 from tuku.stages.paid import PaidAnswers
+from tuku.stages.twins import Claims, Contents, NoClaims
+from tuku.stages.write import block_name as part_name
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class Assignment:
         run: where results go.
         paid: answers that earlier runs paid for and could not use, schema `PAID`.
         workers: how many processes work.
-        control: the run's ledger; None for a run that asks no service.
+        control: the run's ledger.
+        round_: of the run: in the first, rows with the same content as another are set aside for the second.
     """
 
     config: Config
@@ -46,6 +54,7 @@ class Assignment:
     paid: pa.Table
     workers: int
     control: Any = None
+    round_: int = 1
 
 
 class Worker:
@@ -53,10 +62,12 @@ class Worker:
 
     def __init__(self, job: Assignment) -> None:
         self._run = job.run
-        self._books = None if job.control is None else RemoteBooks(job.control, uuid.uuid4().hex)
+        worker = uuid.uuid4().hex
+        self._books = None if job.control is None else RemoteBooks(job.control, worker)
         limits = job.config.limits
         limited = limits.max_calls is not None or limits.max_cost is not None
         self._account = None if self._books is None else RunAccount(self._books, limited=limited)
+        self._journal = AnswerJournal(job.run, worker, self._ended_by, job.config.write.flush_interval_s)
         self._crew = Crew.of(job.models, job.config, job.workers)
         self._box: Toolbox | TukuError
         try:
@@ -75,6 +86,9 @@ class Worker:
             embedder=create_embedder(job.config.embed, self._access("embed", job)),
             sink=job.run,
             paid=PaidAnswers.of([job.paid]),
+            journal=self._journal.append,
+            contents=Contents(read_contents(job.run)) if job.round_ == 1 else Contents(),
+            round_=job.round_,
             halted=self._halted,
         )
 
@@ -91,10 +105,10 @@ class Worker:
         return pa.table({"stats": [json.dumps(values) for values in stats]})
 
     def _work(self, file: str, row_group: int) -> BlockStats:
-        name = f"{file}#{row_group}"
-        halt = None if self._books is None else self._books.enter(name)
-        if halt is not None:
-            return BlockStats(block=name, fatal=halt)
+        name = block_id(file, row_group)
+        entry = Entry(None) if self._books is None else self._books.enter(name)
+        if entry.halt is not None:
+            return BlockStats(block=name, fatal=entry.halt)
         stats = BlockStats(block=name)
         if isinstance(self._box, TukuError):
             stats.fatal = self._ended_by(self._box)
@@ -102,7 +116,11 @@ class Worker:
         try:
             with pq.ParquetFile(self._run.storage.path(file)) as work:
                 rows = work.read_row_group(row_group)
-            run_block(rows, self._box, self._crew, stats)
+            box = replace(self._box, claims=self._claims(name))
+            if entry.again:
+                self._recall(rows, box)
+            with self._journal.block():
+                run_block(rows, box, self._crew, stats)
         except Exception as error:  # noqa: BLE001  Ray would wrap it in layers: what stops the job travels as data
             stats.fatal = self._ended_by(error)
         if self._account is not None:
@@ -111,12 +129,27 @@ class Worker:
                 stats.fatal = Halt.of(self._account.halted)
         return stats
 
+    def _recall(self, rows: pa.Table, box: Toolbox) -> None:
+        """Know what a worker that was lost had paid for: the block may even be on disk, and only its end unheard of."""
+        tables = list(read_journals(self._run))
+        part = f"/part-{part_name(rows)}.parquet"
+        for name in (*self._run.paid(), *self._run.parts()):
+            if name.endswith(part):
+                tables += read_rows(self._run.storage, name, PAID.names)
+        for table in tables:
+            box.paid.add(box.models.usable(table))
+
     def _ended_by(self, error: Exception) -> Halt:
         if not isinstance(error, TukuError):
             error = unexpected(self._run, error)
         if self._account is not None:
             self._account.halt(error)
         return Halt.of(error)
+
+    def _claims(self, block: str) -> Claims:
+        if self._books is None:
+            return NoClaims()
+        return BlockClaims(partial(self._books.claim, block))
 
     def _halted(self) -> bool:
         return self._account is not None and self._account.halted is not None

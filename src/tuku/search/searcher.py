@@ -8,11 +8,23 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tuku.config import Config
-from tuku.errors import ConfigError, RowError
+from tuku.errors import ConfigError, RowError, TukuError
 from tuku.fetching import Fetcher
 from tuku.imaging import decode
 from tuku.protocols import Embedder, Picture, Vector
 from tuku.search.results import Query, Result, SearchAnswer
+
+
+class NoVectorError(TukuError):
+    """The model made no vector of the query.
+
+    Args:
+        fault: why.
+    """
+
+    def __init__(self, fault: RowError) -> None:
+        super().__init__(f"The query could not be encoded: {fault}")
+        self.fault = fault
 
 
 class Retriever(Protocol):
@@ -37,7 +49,8 @@ class Searcher:
 
         Raises:
             ConfigError: neither or both were given, or a vector field that the collection does not have.
-            RowError: the query's picture cannot be fetched or decoded, or the model refused the query.
+            RowError: the query's picture cannot be fetched or decoded.
+            NoVectorError: the model refused the query, or did not answer.
         """
         self._check(query)
         watch = _Stopwatch()
@@ -63,7 +76,7 @@ class Searcher:
         else:
             vector = self.embedder.embed_pictures([self._picture(query.image or "")])[0]
         if isinstance(vector, RowError):
-            raise vector
+            raise NoVectorError(vector)
         return vector
 
     def _picture(self, uri: str) -> Picture:

@@ -3,42 +3,66 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
-from tuku.errors import RowError
-from tuku.fetching.protocol import Fetched, Fetcher
+from tuku.errors import SAME_CONTENT, UNCHANGED, RowError
+from tuku.fetching.protocol import Fetched, Fetcher, NotModified, Validators
 from tuku.fetching.urls import scheme_of
 from tuku.schemas import FETCHED
-from tuku.stages.outcome import Outcome, advance, alive
+from tuku.stages.fingerprints import served_fingerprint, validators
+from tuku.stages.outcome import Outcome, Partial, advance, alive
 
 __all__ = ["Fetcher", "fetch_batch"]
 
+_UNCHANGED = RowError(UNCHANGED, "The picture is the one that the lake has.")
 
-def fetch_batch(batch: pa.Table, fetcher: Fetcher) -> pa.Table:
-    """Add the bytes that each row's URI leads to, and their digest.
+
+def fetch_batch(batch: pa.Table, fetcher: Fetcher, *, ask_servers: bool = True) -> pa.Table:
+    """Add the bytes that each row's URI leads to, their digest, and what a server said to tell its versions apart.
+
+    A row that is only to be rechecked ends here, as ``unchanged``, if its file is what it was.
 
     Args:
-        batch: n rows in schema `ROWS`.
+        batch: n rows in schema `WORK`.
         fetcher: gets the files.
+        ask_servers: whether a server's word is enough that a file has not changed; else its content is compared.
 
     Returns:
         n rows in schema `FETCHED`, in order.
     """
     positions = alive(batch)
-    uris = batch.column("uri").to_pylist()
-    manifests = batch.column("manifest_uri").to_pylist()
-    outside = {i for i in positions if _names_our_files(uris[i] or "", manifests[i] or "")}
-    wanted = [i for i in positions if i not in outside]
-    files = dict(zip(wanted, fetcher.fetch([uris[i] or "" for i in wanted]), strict=True))
-    outcomes = [_blocked() if i in outside else _outcome(files[i]) for i in positions]
+    columns = ("uri", "manifest_uri", "source_fingerprint", "recheck", "known_source", "known")
+    rows = dict(zip(positions, batch.select(columns).take(pa.array(positions, pa.int64())).to_pylist(), strict=True))
+    wanted = {i: row for i, row in rows.items() if not _names_our_files(row["uri"] or "", row["manifest_uri"] or "")}
+    known = {row["uri"]: found for row in wanted.values() if ask_servers and (found := _validators(row))}
+    files = dict(zip(wanted, fetcher.fetch_changed([row["uri"] or "" for row in wanted.values()], known), strict=True))
+    outcomes = [_outcome(files[i], rows[i]) if i in wanted else _blocked() for i in positions]
     return advance(batch, "fetch", FETCHED, positions, outcomes)
 
 
-def _outcome(file: Fetched | RowError) -> Outcome:
+def _validators(row: Mapping[str, Any]) -> Validators | None:
+    etag, last_modified = validators(row["known_source"]) if row["recheck"] else (None, None)
+    return Validators(etag, last_modified) if etag or last_modified else None
+
+
+def _outcome(file: Fetched | NotModified | RowError, row: Mapping[str, Any]) -> Outcome:
     if isinstance(file, RowError):
         return file
-    return {"content": file.content, "content_sha256": hashlib.sha256(file.content).hexdigest()}
+    if isinstance(file, NotModified):
+        return _UNCHANGED
+    source = row["source_fingerprint"] or served_fingerprint(file.etag, file.last_modified)
+    known_content = (row["known"] or {}).get("content_sha256")
+    digest = hashlib.sha256(file.content).hexdigest()
+    found = {"source_fingerprint": source, "content_sha256": digest, "known_content": known_content}
+    if row["recheck"] and digest == known_content:
+        if source == row["known_source"]:
+            return _UNCHANGED
+        # Another date, the same picture: it takes over what the lake has of itself.
+        return Partial(RowError(SAME_CONTENT, "The file has changed and its content has not."), found)
+    return {"content": file.content, **found}
 
 
 def _names_our_files(uri: str, manifest_uri: str) -> bool:

@@ -1,7 +1,7 @@
 """The fingerprints that decide what must be done again: source, content, caption, embedding.
 
-Each is a short hex digest of everything its part of the row depends on. (The content fingerprint is the
-row's `content_sha256`.)
+Caption and embedding are short hex digests of everything that they depend on, content is the row's `content_sha256`,
+and source is readable: what a file system or a server says of a file without handing it over.
 """
 
 from __future__ import annotations
@@ -16,15 +16,28 @@ from tuku.protocols import ModelDescription
 NO_CAPTION = "none"
 
 
-def source_fingerprint(uri: str) -> str:
-    """What is known of a file without reading it: its URI and, when it is local, size (bytes) and mtime (ns)."""
+def source_fingerprint(uri: str) -> str | None:
+    """What is known of a local file without reading it: size (bytes) and mtime (ns). None for a remote one."""
     if "://" in uri:
-        return _digest("source", uri)
+        return None
     try:
         status = os.stat(uri)  # noqa: PTH116  the same call, without building an object for every row
     except (OSError, ValueError):
-        return _digest("source", uri, "missing")
-    return _digest("source", uri, status.st_size, status.st_mtime_ns)
+        return "missing"
+    return f"{status.st_size} bytes at {status.st_mtime_ns}"
+
+
+def served_fingerprint(etag: str | None, last_modified: str | None) -> str:
+    """What a server said to tell a file's versions apart (RFC 9110, 8.8): see `validators`."""
+    return json.dumps({"etag": etag, "last_modified": last_modified}, ensure_ascii=False)
+
+
+def validators(fingerprint: str | None) -> tuple[str | None, str | None]:
+    """ETag and Last-Modified of a served file's source fingerprint; None for what it does not hold."""
+    if not fingerprint or not fingerprint.startswith("{"):
+        return None, None
+    said = json.loads(fingerprint)
+    return said.get("etag"), said.get("last_modified")
 
 
 def caption_fingerprint(description: ModelDescription | None) -> str:

@@ -1,9 +1,9 @@
-"""Answers that were paid for by rows that failed or were stopped later: kept, and not asked for again."""
+"""Answers that were paid for: kept when their rows did not succeed, and not asked for again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,46 +13,101 @@ import pyarrow.compute as pc
 from tuku.protocols import Vector
 from tuku.schemas import PAID
 
+Keep = Callable[[Mapping[str, Any]], None]
+"""Makes an answer durable: columns of schema `PAID`, a vector as float32 (dim,). Called in any thread; never raises."""
 
-@dataclass
+_Key = tuple[str, str]
+"""What was asked about (content or caption), and the model's fingerprint."""
+
+
+def forget(answer: Mapping[str, Any]) -> None:
+    """A `Keep` for answers that cost nothing."""
+
+
 class PaidAnswers:
-    """What earlier runs left, by what it was an answer to. Memory: some kilobytes for each row that did not succeed."""
+    """Answers by what they answer. Safe to read and to add to from several threads.
 
-    captions: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
-    images: dict[tuple[str, str], Vector] = field(default_factory=dict)
-    texts: dict[tuple[str, str], Vector] = field(default_factory=dict)
+    Memory: the tables themselves, of which nothing is copied but the short strings, and some 500 bytes an answer. A
+    key leads to a value that is whole in itself, so who looks while another adds finds the older answer or the newer.
+    """
+
+    def __init__(self) -> None:
+        self._captions: ChainMap[_Key, tuple[str, pa.Array, int]] = ChainMap()
+        self._images: ChainMap[_Key, tuple[_Vectors, int]] = ChainMap()
+        self._texts: ChainMap[_Key, tuple[_Vectors, int]] = ChainMap()
 
     @classmethod
     def of(cls, tables: Iterable[pa.Table]) -> PaidAnswers:
         """Read tables of schema `PAID`, oldest first."""
         answers = cls()
         for table in tables:
-            for row in table.to_pylist():
-                answers._add(row)
+            answers.add(table)
+        return answers
+
+    def add(self, table: pa.Table) -> None:
+        """Know these answers (schema `PAID`) too; they take the place of those known before."""
+        for batch in table.select(PAID.names).to_batches():
+            self._add(batch)
+
+    def plus(self, table: pa.Table) -> PaidAnswers:
+        """These answers (schema `PAID`) before all that are known here, now or later; nothing is added here."""
+        answers = PaidAnswers()
+        answers._captions = self._captions.new_child()
+        answers._images = self._images.new_child()
+        answers._texts = self._texts.new_child()
+        answers.add(table)
         return answers
 
     def caption(self, content_sha256: str, fingerprint: str) -> Mapping[str, Any] | None:
         """Columns ``caption`` and ``keywords`` for this content by this captioner, or None."""
-        return self.captions.get((content_sha256, fingerprint))
+        found = self._captions.get((content_sha256, fingerprint))
+        if found is None:
+            return None
+        text, keywords, row = found
+        return {"caption": text, "keywords": keywords[row].as_py()}
 
     def image(self, content_sha256: str, fingerprint: str) -> Vector | None:
         """This content's vector by this embedder, float32 (dim,), or None."""
-        return self.images.get((content_sha256, fingerprint))
+        return _vector(self._images.get((content_sha256, fingerprint)))
 
     def text(self, caption: str, fingerprint: str) -> Vector | None:
         """This caption's vector by this embedder, float32 (dim,), or None."""
-        return self.texts.get((caption, fingerprint))
+        return _vector(self._texts.get((caption, fingerprint)))
 
-    def _add(self, row: Mapping[str, Any]) -> None:
-        content, caption = row["content_sha256"], row["caption"]
-        if caption is not None:
-            said = {"caption": caption, "keywords": row["keywords"]}
-            self.captions[content, row["caption_fingerprint"]] = said
-        embedder = row["embedding_fingerprint"]
-        if row["image_embedding"] is not None:
-            self.images[content, embedder] = np.asarray(row["image_embedding"], np.float32)
-        if row["text_embedding"] is not None and caption is not None:
-            self.texts[caption, embedder] = np.asarray(row["text_embedding"], np.float32)
+    def _add(self, batch: pa.RecordBatch) -> None:
+        contents, captions = batch.column("content_sha256").to_pylist(), batch.column("caption").to_pylist()
+        captioners, embedders = (batch.column(f"{name}_fingerprint").to_pylist() for name in ("caption", "embedding"))
+        keywords = batch.column("keywords")
+        images, texts = (_Vectors(batch.column(f"{name}_embedding")) for name in ("image", "text"))
+        for row in _filled(batch, "content_sha256", "caption", "caption_fingerprint"):
+            self._captions[contents[row], captioners[row]] = captions[row], keywords, row
+        for row in _filled(batch, "content_sha256", "image_embedding", "embedding_fingerprint"):
+            self._images[contents[row], embedders[row]] = images, row
+        for row in _filled(batch, "caption", "text_embedding", "embedding_fingerprint"):
+            self._texts[captions[row], embedders[row]] = texts, row
+
+
+class _Vectors:
+    """The vectors of a column of type list<float32>, as views of its memory: Arrow's own scalars are copies."""
+
+    def __init__(self, column: pa.Array) -> None:
+        self._bounds = column.offsets.to_numpy()
+        self._numbers = column.values.to_numpy()
+
+    def __getitem__(self, row: int) -> Vector:
+        vector: Vector = self._numbers[self._bounds[row] : self._bounds[row + 1]]
+        return vector
+
+
+def _vector(found: tuple[_Vectors, int] | None) -> Vector | None:
+    return None if found is None else found[0][found[1]]
+
+
+def _filled(batch: pa.RecordBatch, *columns: str) -> list[int]:
+    """The rows in which none of these columns is null."""
+    valid = [batch.column(name).is_valid().to_numpy(zero_copy_only=False) for name in columns]
+    rows: list[int] = np.flatnonzero(np.logical_and.reduce(valid)).tolist()
+    return rows
 
 
 def paid_rows(failed: pa.Table) -> pa.Table:

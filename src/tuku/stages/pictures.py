@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
+from tuku.imaging import CodedPicture
 from tuku.protocols import Picture, Pixels
 
 
@@ -19,12 +20,18 @@ def pictures(batch: pa.Table, positions: Sequence[int]) -> list[Picture]:
         positions: rows that have been decoded, as `alive` gave them.
 
     Returns:
-        One picture for each position, in order. Its pixels are a read-only view of the batch's own memory,
-        which lives as long as one of them does.
+        One picture for each position, in order. Its pixels or its JPEG are a read-only view of the batch's own
+        memory, which lives as long as one of them does.
     """
-    pixels, digests = binary_views(batch.column("pixels")), batch.column("content_sha256").to_pylist()
+    pixels, jpegs = (binary_views(batch.column(name)) for name in ("pixels", "jpeg"))
+    digests = batch.column("content_sha256").to_pylist()
     widths, heights = batch.column("pixels_width").to_pylist(), batch.column("pixels_height").to_pylist()
-    return [Picture(_shaped(pixels[i], widths[i], heights[i]), digests[i]) for i in positions]
+    return [
+        CodedPicture(jpegs[i], (widths[i], heights[i]), digests[i])
+        if jpegs[i]
+        else Picture(_shaped(pixels[i], widths[i], heights[i]), digests[i])
+        for i in positions
+    ]
 
 
 def pixel_columns(pixels: Pixels) -> dict[str, object]:
@@ -36,6 +43,17 @@ def pixel_columns(pixels: Pixels) -> dict[str, object]:
     height, width, _ = pixels.shape
     # A copy, as bytes: pyarrow 26 never lets go of a memoryview that it has made an array of.
     return {"pixels": pixels.tobytes(), "pixels_width": width, "pixels_height": height}
+
+
+def jpeg_columns(jpeg: bytes, size: tuple[int, int]) -> dict[str, object]:
+    """The columns that hold a picture which only services look at.
+
+    Args:
+        jpeg: a JPEG file.
+        size: its width and height, px.
+    """
+    width, height = size
+    return {"jpeg": jpeg, "pixels_width": width, "pixels_height": height}
 
 
 def binary_views(column: pa.ChunkedArray) -> list[memoryview]:

@@ -1,107 +1,225 @@
-"""Plan: what the lake knows already is left alone; the rest becomes work."""
+"""Plan: manifest rows are compared with what the lake has of them; what differs is work.
+
+Both sides come in buckets of image ids (see `bucket_of`), so that one call sees all that is known of its ids and
+nothing else. Whole columns are compared at a time.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tuku.errors import RowError
-from tuku.schemas import ROWS
+from tuku.schemas import PLANNED, ROWS
 from tuku.stages.fingerprints import source_fingerprint
-from tuku.stages.outcome import Outcome, advance, alive
+from tuku.stages.outcome import advance, alive
 
-Class = Literal["new", "changed", "unchanged", "duplicates", "failed"]
-
-KNOWN_COLUMNS = ["image_id", "uri", "metadata", "source_fingerprint", "caption_fingerprint", "embedding_fingerprint"]
-"""What the planner needs of the lake's current view."""
+Compare = Literal["source", "content", "uri"]
+"""What tells whether a picture is still the one it was (`plan.compare`)."""
 
 
-@dataclass
-class Known:
-    """What the lake holds, as one 16-byte digest for each image.
+@dataclass(frozen=True)
+class Wanted:
+    """What a row must have been made with to be left alone.
 
-    Memory: about 170 bytes an image, and the planner keeps id and URI of each manifest row besides; planning on the
-    cluster replaces both where that is too much.
-    """
-
-    digests: dict[str, bytes] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, batches: Iterable[pa.Table]) -> Known:
-        """Read the current view (tables with `KNOWN_COLUMNS`)."""
-        known = cls()
-        for batch in batches:
-            columns = [batch.column(name).to_pylist() for name in KNOWN_COLUMNS]
-            for image_id, *state in zip(*columns, strict=True):
-                known.digests[image_id] = _digest(state)
-        return known
-
-
-@dataclass
-class Planner:
-    """Sorts manifest rows into new, changed, unchanged, duplicates and failed.
-
-    Args:
-        known: the lake's current view.
+    Attributes:
         caption_fingerprint: of the captioner that is configured now.
         embedding_fingerprint: of the embedder that is configured now.
+        compare: see `Compare`.
+        restate: rows that are as they should be are written once more all the same.
     """
 
-    known: Known
     caption_fingerprint: str
     embedding_fingerprint: str
-    counts: Counter[str] = field(default_factory=Counter)
-    _uris: dict[str, str] = field(default_factory=dict)
-
-    def plan(self, batch: pa.Table) -> pa.Table:
-        """The rows of a manifest batch that need work or have failed already, source fingerprints filled.
-
-        Args:
-            batch: n rows in schema `ROWS`.
-
-        Returns:
-            At most n rows in schema `ROWS`; unchanged rows and duplicates are only counted.
-        """
-        positions = alive(batch)
-        ids = batch.column("image_id").to_pylist()
-        uris = batch.column("uri").to_pylist()
-        metadata = batch.column("metadata").to_pylist()
-        classes: list[Class] = ["failed"] * batch.num_rows
-        outcomes: list[Outcome] = []
-        for i in positions:
-            fingerprint = source_fingerprint(uris[i])
-            outcome: Outcome = {"source_fingerprint": fingerprint}
-            if ids[i] in self._uris:
-                classes[i], outcome = self._repeated(ids[i], uris[i], outcome)
-            else:
-                self._uris[ids[i]] = uris[i]
-                classes[i] = self._classify(ids[i], [uris[i], metadata[i], fingerprint])
-            outcomes.append(outcome)
-        self.counts.update(classes)
-        planned = advance(batch, "plan", ROWS, positions, outcomes)
-        keep = [i for i, kind in enumerate(classes) if kind not in ("unchanged", "duplicates")]
-        return planned if len(keep) == batch.num_rows else planned.take(pa.array(keep, pa.int64()))
-
-    def _repeated(self, image_id: str, uri: str, outcome: Outcome) -> tuple[Class, Outcome]:
-        first = self._uris[image_id]
-        if first == uri:
-            return "duplicates", outcome
-        message = f"The id {image_id!r} stands in the manifest twice, first for {first}."
-        return "failed", RowError("duplicate_id", message)
-
-    def _classify(self, image_id: str, state: list[str]) -> Class:
-        before = self.known.digests.get(image_id)
-        if before is None:
-            return "new"
-        now = _digest([*state, self.caption_fingerprint, self.embedding_fingerprint])
-        return "unchanged" if before == now else "changed"
+    compare: Compare = "source"
+    restate: bool = False
 
 
-def _digest(state: Iterable[str | None]) -> bytes:
-    text = "\0".join(value or "" for value in state)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+@dataclass
+class Counts:
+    """How many manifest rows there are of each class.
+
+    Attributes:
+        classes: ``new``, ``changed``, ``unchanged``, ``duplicates``, ``failed``, and ``deleted`` for images of the
+            lake that the manifest lacks.
+        reasons: why rows need work: ``new``, ``moved``, ``source``, ``caption``, ``embedding``, ``metadata``,
+            ``recheck`` where only the server can tell (those are counted as unchanged until it does), or ``restated``.
+        rewrites: rows that need neither their picture nor a model.
+    """
+
+    classes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    rewrites: int = 0
+
+    @property
+    def manifest(self) -> int:
+        """Rows in all."""
+        return self.classes.total()
+
+    @property
+    def work(self) -> int:
+        """Rows that go onto the work list; those that have failed already are among them."""
+        return self.reasons.total() - self.rewrites + self.classes["failed"]
+
+    def add(self, other: Counts) -> None:
+        """Add another bucket's."""
+        self.classes.update(other.classes)
+        self.reasons.update(other.reasons)
+        self.rewrites += other.rewrites
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What became of one bucket.
+
+    Attributes:
+        rows: what needs work or has failed already, in manifest order, schema `PLANNED`.
+        missing: ids of images that the lake has and the manifest has not.
+        counts: of its rows.
+    """
+
+    rows: pa.Table
+    missing: pa.Array
+    counts: Counts
+
+
+def bucket_of(image_ids: Sequence[str], buckets: int) -> np.ndarray:
+    """The bucket of each id: uint32 (n,), below `buckets`; the same on every machine."""
+    if buckets == 1:
+        return np.zeros(len(image_ids), np.uint32)
+    return np.fromiter((zlib.crc32(id_.encode()) % buckets for id_ in image_ids), np.uint32, len(image_ids))
+
+
+def current(known: pa.Table) -> pa.Table:
+    """Of each image its newest state, without those that a snapshot has taken out (schema `KNOWN`)."""
+    newest = known.group_by("image_id", use_threads=False).aggregate([("place", "max")]).column("place_max")
+    if len(newest) < known.num_rows:
+        known = known.filter(pc.is_in(known.column("place"), value_set=newest))
+    return known.filter(pc.invert(known.column("deleted")))
+
+
+def plan_bucket(rows: pa.Table, known: pa.Table, wanted: Wanted) -> Planned:
+    """Sort the manifest rows of one bucket into classes.
+
+    Args:
+        rows: in manifest order, schema `ROWS`.
+        known: what the lake has of this bucket's ids, each once (see `current`), schema `KNOWN`.
+        wanted: what rows are compared with.
+    """
+    rows, doubles = _without_doubles(rows)
+    rows = _with_sources(rows)
+    living = pc.is_null(rows.column("code"))
+    places = pc.index_in(rows.column("image_id"), value_set=known.column("image_id"))
+    lake = known.take(places)
+    reasons = pc.if_else(living, _reasons(rows, lake, wanted), pa.scalar(None, pa.string()))
+    why = Counter(reason for reason in reasons.to_pylist() if reason is not None)
+    failed = rows.num_rows - (pc.sum(living).as_py() or 0)
+    changed = why.total() - why["new"] - why["recheck"]
+    classes = {
+        "new": why["new"],
+        "changed": changed,
+        "unchanged": rows.num_rows - failed - why["new"] - changed,
+        "duplicates": doubles,
+        "failed": failed,
+    }
+    planned = rows.append_column(PLANNED.field("how"), _how(rows, reasons, wanted))
+    planned = planned.append_column(PLANNED.field("known_source"), lake.column("source_fingerprint"))
+    planned = planned.append_column(PLANNED.field("place"), lake.column("place"))
+    return Planned(
+        planned.filter(pc.or_(pc.is_valid(reasons), pc.invert(living))),
+        known.column("image_id").filter(
+            pc.invert(pc.is_in(known.column("image_id"), value_set=rows.column("image_id")))
+        ),
+        Counts(
+            Counter({name: count for name, count in classes.items() if count}),
+            why,
+            pc.sum(pc.equal(planned.column("how"), "rewrite")).as_py() or 0,
+        ),
+    )
+
+
+def _reasons(rows: pa.Table, lake: pa.Table, wanted: Wanted) -> pa.ChunkedArray:
+    """Why each row needs work, whether it has failed already or not; null where nothing has changed."""
+
+    def differs(column: str, value: object = None) -> pa.ChunkedArray:
+        now = rows.column(column) if value is None else pa.scalar(value)
+        return pc.fill_null(pc.not_equal(lake.column(column), now), True)
+
+    asked = _to_be_asked(rows, wanted.compare)
+    stale = pc.and_not(differs("source_fingerprint"), asked) if wanted.compare != "uri" else pa.scalar(False)
+    tests = {
+        "new": pc.is_null(lake.column("image_id")),
+        "moved": differs("uri"),
+        "source": stale,
+        "caption": differs("caption_fingerprint", wanted.caption_fingerprint),
+        "embedding": differs("embedding_fingerprint", wanted.embedding_fingerprint),
+        "metadata": differs("metadata"),
+        "recheck": asked,
+        "restated": pa.scalar(wanted.restate),
+    }
+    reasons = pa.chunked_array([pa.nulls(rows.num_rows, pa.string())])
+    for reason, applies in reversed(tests.items()):
+        reasons = pc.if_else(applies, reason, reasons)
+    return reasons
+
+
+def _to_be_asked(rows: pa.Table, compare: Compare) -> pa.ChunkedArray:
+    """The rows whose picture must be asked for before anybody can say whether it has changed."""
+    count = rows.num_rows
+    if compare == "content":
+        return pa.chunked_array([pa.repeat(True, count)])
+    if compare == "uri":
+        return pa.chunked_array([pa.repeat(False, count)])
+    return pc.is_null(rows.column("source_fingerprint"))
+
+
+def _how(rows: pa.Table, reasons: pa.ChunkedArray, wanted: Wanted) -> pa.ChunkedArray:
+    untouched = pc.is_in(reasons, value_set=pa.array(["metadata", "restated"]))
+    rewrite = pc.and_not(untouched, _to_be_asked(rows, wanted.compare))
+    recheck = pc.and_(pc.is_in(reasons, value_set=pa.array(["recheck"])), not wanted.restate)
+    return pc.if_else(rewrite, "rewrite", pc.if_else(recheck, "recheck", "work"))
+
+
+def _with_sources(rows: pa.Table) -> pa.Table:
+    """With the source fingerprints of local files; null where only the server can tell."""
+    positions = set(alive(rows))
+    sources = [
+        source_fingerprint(uri) if position in positions else None
+        for position, uri in enumerate(rows.column("uri").to_pylist())
+    ]
+    place = rows.schema.get_field_index("source_fingerprint")
+    return rows.set_column(place, ROWS.field("source_fingerprint"), pa.array(sources, pa.string()))
+
+
+def _without_doubles(rows: pa.Table) -> tuple[pa.Table, int]:
+    """Without the rows that say once more what an earlier one said, and how many those were.
+
+    An id that stands for another picture further down fails there.
+    """
+    positions = alive(rows)
+    ids = rows.column("image_id").take(pa.array(positions, pa.int64()))
+    if pc.count_distinct(ids).as_py() == len(ids):
+        return rows, 0
+    uris = rows.column("uri").to_pylist()
+    first: dict[str, str] = {}
+    doubles: set[int] = set()
+    clashes: dict[int, RowError] = {}
+    for position, image_id in zip(positions, ids.to_pylist(), strict=True):
+        uri = first.get(image_id)
+        if uri is None:
+            first[image_id] = uris[position]
+        elif uri == uris[position]:
+            doubles.add(position)
+        else:
+            message = f"The id {image_id!r} stands in the manifest twice, first for {uri}."
+            clashes[position] = RowError("duplicate_id", message)
+    rows = advance(rows, "plan", ROWS, list(clashes), clashes.values())
+    kept = [position for position in range(rows.num_rows) if position not in doubles]
+    return rows.take(pa.array(kept, pa.int64())), len(doubles)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
 
-from fakes.bad_images import MAX_PIXELS, odd_images
+from fakes.bad_images import MAX_PIXELS, encoded, odd_images, picture
 from tuku.errors import RowError
-from tuku.imaging import decode
+from tuku.imaging import code, decode
 from tuku.protocols import PictureSize
 
 # Pytest undoes the filter that `tuku.imaging` sets.
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 ROUNDS = 30
 CODES = {"empty", "not_an_image", "unsupported_format", "too_small", "too_many_pixels", "truncated", "corrupt"}
 FILES = odd_images()
+T = TypeVar("T")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -38,6 +41,29 @@ def test_any_damage_ends_in_a_code_or_a_picture(name: str) -> None:
             seen["picture"] += 1
     assert set(seen) <= CODES | {"picture"}
     assert seen["picture"] < ROUNDS  # the damage is real
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"comment": b"Beijing"}, {"restart_marker_blocks": 2}])
+def test_services_get_what_can_be_decoded(options: dict[str, Any]) -> None:
+    whole = encoded(picture(), "JPEG", quality=60, **options)
+    rng = random.Random(repr(options))
+    seen: Counter[str] = Counter()
+    for _ in range(4 * ROUNDS):
+        content = damaged(whole, rng)
+        sent, fault = outcome(code, content)
+        assert fault == outcome(decode, content)[1]
+        assert sent is None or outcome(decode, sent.jpeg)[1] is None
+        seen[fault or "sent"] += 1
+    assert seen["sent"] > ROUNDS / 2
+    assert seen["truncated"] + seen["corrupt"] > ROUNDS / 2
+
+
+def outcome(work: Callable[..., T], content: bytes) -> tuple[T | None, str | None]:
+    """What became of a file, or the code of its fault."""
+    try:
+        return work(content, max_pixels=MAX_PIXELS, sizes=[]), None
+    except RowError as error:
+        return None, error.code
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:

@@ -14,11 +14,11 @@ import pytest
 
 from fakes.files import FakeFetcher, png
 from fakes.models import FakeCaptioner, FakeEmbedder, Meter
-from fakes.tables import failure, manifest_rows
+from fakes.tables import failure, work_rows
 from tuku.config import Config, RuntimeConfig
 from tuku.errors import STOPPED, RowError, StoppedError, StorageError, TukuError
 from tuku.pipeline import STAGES, Models, Toolbox
-from tuku.protocols import Usage
+from tuku.protocols import CaptionHeard, Usage, VectorHeard, unheard
 from tuku.runtime import blocks
 from tuku.runtime.blocks import BlockStats
 from tuku.runtime.crew import Crew
@@ -38,6 +38,7 @@ class MemorySink:
     run_id: str = "r-1"
     blocks: dict[str, tuple[pa.Table, pa.Table]] = field(default_factory=dict)
     paid: list[dict] = field(default_factory=list)
+    twins: list[dict] = field(default_factory=list)
     error: TukuError | None = None
 
     def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table, paid: pa.Table) -> None:
@@ -45,6 +46,9 @@ class MemorySink:
             raise self.error
         self.blocks[name] = (images, dead_letters)
         self.paid += paid.to_pylist()
+
+    def write_twins(self, name: str, rows: pa.Table, round_: int) -> None:
+        self.twins += rows.to_pylist()
 
     def images(self) -> list[dict]:
         return [row for images, _ in self.blocks.values() for row in images.drop(["ingested_at"]).to_pylist()]
@@ -67,7 +71,7 @@ def digest(content: bytes) -> str:
 
 
 def rows(count: int) -> pa.Table:
-    return manifest_rows(*[{"uri": f"/{i}.png"} for i in range(count)])
+    return work_rows(*[{"uri": f"/{i}.png"} for i in range(count)])
 
 
 def toolbox(slice_rows: int = 3, block_rows: int = 256, **tools: object) -> Toolbox:
@@ -132,7 +136,7 @@ def test_each_stage_fails_its_rows_and_no_others(crew: Crew) -> None:
         embedder=FakeEmbedder(failures={digest(picture(4)): TOO_LONG}),
     )
     bad = failure("plan", RowError("duplicate_id", "The id stands there twice."))
-    block = manifest_rows({"uri": "/0.png", **bad}, *[{"uri": f"/{i}.png"} for i in range(1, 8)])
+    block = work_rows({"uri": "/0.png", **bad}, *[{"uri": f"/{i}.png"} for i in range(1, 8)])
     stats = run_block(block, box, crew)
 
     letters = sink_of(box).dead_letters()
@@ -148,7 +152,7 @@ def test_each_stage_fails_its_rows_and_no_others(crew: Crew) -> None:
     assert stats.ok == 3
     assert stats.errors == dict.fromkeys(["duplicate_id", "timeout", "not_an_image", "content_refused", "too_long"], 1)
     assert stats.failed == dict.fromkeys(["plan", "fetch", "decode", "caption", "embed"], 1)
-    assert [stats.rows[stage.name] for stage in STAGES] == [7, 6, 5, 4, 3]
+    assert [stats.rows[stage.name] for stage in STAGES] == [7, 6, 6, 5, 4, 3]
 
 
 def test_a_block_in_which_every_row_fails_is_written_too(crew: Crew) -> None:
@@ -191,8 +195,8 @@ def test_a_halted_run_keeps_what_it_has_and_makes_no_dead_letters_of_the_rest() 
     halted = threading.Event()
 
     class HaltingCaptioner(FakeCaptioner):
-        def caption(self, pictures: Sequence) -> list:  # type: ignore[override]
-            answers = super().caption(pictures)
+        def caption(self, pictures: Sequence, heard: CaptionHeard = unheard) -> list:
+            answers = super().caption(pictures, heard)
             if pictures[0].content_sha256 == digest(picture(2)):
                 halted.set()
                 answers[1] = RowError(STOPPED, "The run was halted.")
@@ -231,10 +235,10 @@ def test_what_goes_wrong_ahead_comes_through_and_nothing_hangs(crew: Crew, error
 
 def test_a_slice_that_breaks_takes_no_other_with_it_and_leaves_what_was_paid_for() -> None:
     class BrokenEmbedder(FakeEmbedder):
-        def embed_pictures(self, pictures: Sequence) -> list:  # type: ignore[override]
+        def embed_pictures(self, pictures: Sequence, heard: VectorHeard = unheard) -> list:
             if pictures[0].content_sha256 == digest(picture(2)):
                 raise ZeroDivisionError
-            return super().embed_pictures(pictures)
+            return super().embed_pictures(pictures, heard)
 
     box = toolbox(slice_rows=2, embedder=BrokenEmbedder())
     stats = BlockStats()
@@ -255,9 +259,9 @@ def test_the_next_slice_is_fetched_while_this_one_is_worked(crew: Crew) -> None:
             second_fetched.set()
 
     class WaitingCaptioner(FakeCaptioner):
-        def caption(self, pictures: Sequence) -> list:  # type: ignore[override]
+        def caption(self, pictures: Sequence, heard: CaptionHeard = unheard) -> list:
             assert second_fetched.wait(timeout=5)
-            return super().caption(pictures)
+            return super().caption(pictures, heard)
 
     fetcher = FakeFetcher({f"/{i}.png": picture(i) for i in range(3)}, before=note)
     box = toolbox(slice_rows=1, fetcher=fetcher, captioner=WaitingCaptioner())

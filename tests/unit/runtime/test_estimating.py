@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from fakes.models import FakeCaptioner, FakeEmbedder
+from fakes.tables import paid_answers
 from tuku.config import Config
 from tuku.pipeline import Models
 from tuku.runtime.estimating import Estimator, minutes_at_quota
@@ -94,16 +94,15 @@ def test_a_model_that_runs_here_is_asked_for_nothing():
 def test_what_has_been_paid_for_is_not_paid_again():
     known = models()
     fingerprints = known.caption_fingerprint, known.embedding_fingerprint
-    vector = np.ones(2, np.float32)
-    paid = PaidAnswers(
-        captions={("wide", fingerprints[0]): {"caption": "A cat", "keywords": []}},
-        images={("wide", fingerprints[1]): vector},
-    )
+    caption = {"caption": "A cat", "caption_fingerprint": fingerprints[0]}
+    vector = {"image_embedding": [1.0, 0.0], "embedding_fingerprint": fingerprints[1]}
+    paid = PaidAnswers.of([paid_answers({"content_sha256": "wide", **caption, **vector})])
     sample = Sample((WIDE, replace(WIDE, content_sha256="other")))
     stages = estimate(10, sample, models=known, paid=paid)
     assert stages["caption"].calls == 5
     assert stages["embed"].input_tokens == 5 * 4 + 10 * 50
-    paid.texts["A cat", fingerprints[1]] = vector
+    text = {"caption": "A cat", "text_embedding": [0.0, 1.0], "embedding_fingerprint": fingerprints[1]}
+    paid.add(paid_answers(text))
     assert estimate(10, sample, models=known, paid=paid)["embed"].input_tokens == 5 * 4 + 5 * 50
 
 

@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from tuku.errors import InterruptedRunError
-from tuku.runtime.interrupt import interruptible
+from tuku.runtime.interrupt import gently, interruptible
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -94,3 +95,101 @@ def test_another_thread_is_left_alone() -> None:
     thread.start()
     thread.join(5)
     assert seen == [True]
+
+
+class Run:
+    """Is told of a signal."""
+
+    def __init__(self, *, waits: bool) -> None:
+        self.told: list[str] = []
+        self.heard = threading.Event()
+        self._waits = waits
+
+    def stop(self, error: InterruptedRunError) -> bool:
+        self.told.append(error.message)
+        self.heard.set()
+        return self._waits
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_is_passed_on_and_the_block_goes_on(number: signal.Signals) -> None:
+    run = Run(waits=True)
+    with interruptible(), gently(run.stop, grace_s=30):
+        send(number)
+        assert run.heard.wait(5)
+    assert run.told == [f"Stopped by {number.name}."]
+
+
+def test_a_signal_of_the_last_moment_is_passed_on_before_the_block_is_left() -> None:
+    run = Run(waits=True)
+    for _ in range(50):
+        with interruptible(), gently(run.stop, grace_s=30):
+            send(signal.SIGTERM)
+    assert len(run.told) == 50
+
+
+def test_a_second_signal_raises_at_once_even_if_the_first_is_still_being_passed_on() -> None:
+    release = threading.Event()
+
+    def slow(_error: InterruptedRunError) -> bool:
+        return release.wait(30)
+
+    def job() -> None:
+        with gently(slow, grace_s=30):
+            send(signal.SIGINT)
+            time.sleep(0.3)
+            send(signal.SIGTERM)
+            pytest.fail("went on")
+
+    started = time.monotonic()
+    try:
+        with pytest.raises(InterruptedRunError, match="SIGTERM"), interruptible():
+            job()
+        assert time.monotonic() - started < 5
+    finally:
+        release.set()
+
+
+def test_the_same_signal_twice_in_a_moment_is_one() -> None:
+    run = Run(waits=True)
+    with interruptible(), gently(run.stop, grace_s=30):
+        for _ in range(5):
+            send(signal.SIGTERM)
+        assert run.heard.wait(5)
+    assert len(run.told) == 1
+
+
+@pytest.mark.parametrize(("waits", "grace_s"), [(True, 0.2), (True, 0.0), (False, 30.0)])
+def test_it_raises_when_the_time_is_over_or_nothing_is_waited_for(waits: bool, grace_s: float) -> None:
+    def job() -> None:
+        with gently(Run(waits=waits).stop, grace_s):
+            send(signal.SIGTERM)
+            time.sleep(20)
+
+    started = time.monotonic()
+    with pytest.raises(InterruptedRunError, match="SIGTERM"), interruptible():
+        job()
+    assert time.monotonic() - started < 5
+
+
+def test_after_the_gentle_part_a_signal_raises_as_before_it() -> None:
+    run = Run(waits=True)
+
+    def job() -> None:
+        with gently(run.stop, grace_s=30):
+            pass
+        send(signal.SIGINT)
+
+    with pytest.raises(InterruptedRunError), interruptible():
+        job()
+    assert run.told == []
+
+
+def test_an_error_passes_and_nobody_is_left_waiting() -> None:
+    before = threading.active_count()
+    with pytest.raises(KeyError), gently(Run(waits=True).stop, grace_s=30):
+        raise KeyError("a")
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() <= before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuku.config import LimitsConfig
-from tuku.runtime.ledger import Halt, Ledger, Returned, Use
+from tuku.runtime.ledger import Entry, Halt, Ledger, Returned, Use
 
 NOTHING = Returned()
 
@@ -29,7 +29,7 @@ def test_calls_are_counted_whoever_sends_them_and_those_not_sent_come_back() -> 
     assert halt is not None
     assert "limits.max_calls = 3 is reached" in halt.message
     assert (halt.name, halt.finish) == ("StoppedError", True)
-    assert ledger.enter("block") == halt
+    assert ledger.enter("block") == Entry(halt)
 
 
 def test_money_is_reserved_as_long_as_the_next_request_can_be_paid() -> None:
@@ -61,12 +61,24 @@ def test_minutes_count_from_the_first_report() -> None:
 
 def test_the_first_reason_stays_and_nobody_enters_any_more() -> None:
     ledger = Ledger(LimitsConfig())
-    assert ledger.enter("a") is None
+    assert ledger.enter("a") == Entry(None)
     ledger.stop(Halt("StoppedError", "first", ""))
     ledger.stop(Halt("StoppedError", "second", ""))
-    assert ledger.enter("b") == Halt("StoppedError", "first", "")
+    assert ledger.enter("b") == Entry(Halt("StoppedError", "first", ""))
     assert ledger.entered_blocks() == {"a"}
     assert ledger.reserve(0.0) == Halt("StoppedError", "first", "")
+
+
+def test_a_block_that_is_taken_up_again_is_known() -> None:
+    ledger = Ledger(LimitsConfig())
+    assert [ledger.enter(block).again for block in ("a", "b", "a", "a")] == [False, False, True, True]
+    assert ledger.entered_blocks() == {"a", "b"}
+
+
+def test_contents_are_claimed_by_block() -> None:
+    ledger = Ledger(LimitsConfig())
+    assert ledger.claim("a", [b"content"]) == [True]
+    assert ledger.claim("b", [b"content", b"another"]) == [False, True]
 
 
 def test_a_reason_that_lets_nothing_more_out_takes_the_place_of_one_that_does() -> None:

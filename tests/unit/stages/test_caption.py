@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from fakes.models import FakeCaptioner, Meter
-from fakes.tables import decoded_rows, failure
+from fakes.tables import decoded_rows, failure, paid_answers
 from tuku.errors import RowError, StoppedError
 from tuku.protocols import Caption
 from tuku.schemas import CAPTIONED
@@ -73,3 +76,18 @@ def test_what_stops_the_job_is_no_dead_letter() -> None:
     captioner = FakeCaptioner(meter=Meter(stops_with=StoppedError("The budget is spent.")))
     with pytest.raises(StoppedError, match="budget"):
         caption_batch(decoded_rows(RED), captioner, "f", PaidAnswers())
+
+
+def test_captions_are_kept_as_they_come_and_are_found_again_by_their_content() -> None:
+    kept: list[Mapping[str, Any]] = []
+    batch = decoded_rows(NOT_FOUND, RED, BLUE, RED)
+    after = caption_batch(batch, FakeCaptioner(failures={"sha-2": REFUSED}), "f", PaidAnswers(), kept.append)
+    assert [(answer["content_sha256"], answer["caption"]) for answer in kept] == [
+        ("sha-1", "A red picture"),
+        ("sha-3", "A red picture"),
+    ]
+    captioner, paid = FakeCaptioner(), PaidAnswers.of([paid_answers(*kept)])
+    again = caption_batch(batch, captioner, "f", paid, kept.append)
+    assert captioner.seen == ["sha-2"]
+    assert [answer["content_sha256"] for answer in kept[2:]] == ["sha-2"]
+    assert again.slice(3).equals(after.slice(3))

@@ -12,7 +12,7 @@ import pytest
 from fakes.bad_images import MAX_PIXELS, bad_images, encoded, picture
 from fakes.tables import failure, manifest_rows
 from tuku.errors import RowError
-from tuku.imaging import decode
+from tuku.imaging import CodedPicture, code, decode
 from tuku.protocols import PictureSize
 from tuku.schemas import DECODED, FETCHED
 from tuku.stages.decode import decode_batch
@@ -35,8 +35,8 @@ def fetched(*contents: bytes | RowError) -> pa.Table:
     )
 
 
-def decoded(*contents: bytes | RowError) -> pa.Table:
-    return decode_batch(fetched(*contents), max_pixels=MAX_PIXELS, sizes=SIZES)
+def decoded(*contents: bytes | RowError, served: bool = False) -> pa.Table:
+    return decode_batch(fetched(*contents), max_pixels=MAX_PIXELS, sizes=SIZES, served=served)
 
 
 def test_the_bytes_give_way_to_pixels() -> None:
@@ -55,13 +55,29 @@ def test_the_pixels_come_out_as_the_decoder_made_them() -> None:
     assert (large.content_sha256, small.content_sha256) == ("sha-0", "sha-1")
 
 
-def test_a_bad_file_fails_its_own_row_alone() -> None:
+def test_for_services_the_bytes_give_way_to_a_jpeg() -> None:
+    after = decoded(LARGE, SMALL, served=True)
+    assert after.schema.equals(DECODED)
+    assert after.column("pixels").null_count == 2
+    rows = after.to_pylist()
+    assert [(row["width"], row["height"], row["format"]) for row in rows] == [(300, 200, "JPEG"), (30, 20, "PNG")]
+    [large, small] = pictures(after, [0, 1])
+    assert isinstance(large, CodedPicture)
+    assert isinstance(small, CodedPicture)
+    assert (large.size, small.size) == ((75, 50), (30, 20))
+    assert bytes(large.jpeg) == code(LARGE, max_pixels=MAX_PIXELS, sizes=SIZES).jpeg
+    assert small.content_sha256 == "sha-1"
+    assert small.pixels.shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_a_bad_file_fails_its_own_row_alone(served: bool) -> None:
     bad = {name: bad_images()[name] for name in ("html-page", "png-bomb", "jpeg-cut-at-60", "empty")}
-    after = decoded(SMALL, *(content for content, _ in bad.values()), LARGE)
+    after = decoded(SMALL, *(content for content, _ in bad.values()), LARGE, served=served)
     rows = after.to_pylist()
     assert [row["code"] for row in rows] == [None, *(code for _, code in bad.values()), None]
     assert {row["stage"] for row in rows[1:-1]} == {"decode"}
-    assert all(row["pixels"] is None and row["width"] is None for row in rows[1:-1])
+    assert all(row["pixels"] is row["jpeg"] is row["width"] is None for row in rows[1:-1])
     assert [row["image_id"] for row in rows] == fetched(SMALL, *bad, LARGE).column("image_id").to_pylist()
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from fakes.models import DIM, FakeCaptioner, FakeEmbedder, Meter
-from fakes.tables import decoded_rows, failure
+from fakes.tables import decoded_rows, failure, paid_answers
 from tuku.errors import RowError, StoppedError
 from tuku.schemas import EMBEDDED
 from tuku.stages.caption import caption_batch
 from tuku.stages.embed import embed_batch
 from tuku.stages.paid import PaidAnswers
 
-RED, BLUE = (250, 10, 0), (0, 10, 250)
+RED, BLUE, GREY = (250, 10, 0), (0, 10, 250), (128, 128, 128)
 REFUSED = RowError("too_long", "The model takes no more than 8 words.")
 NOT_FOUND = RowError("not_found", "No such file.")
 BOTH = ("image", "text")
@@ -59,7 +62,7 @@ def test_a_row_without_its_pictures_vector_fails_and_its_caption_is_not_asked_fo
     embedder = FakeEmbedder(failures={"sha-1": REFUSED})
     asked: list[str] = []
     embed_passages = embedder.embed_passages
-    embedder.embed_passages = lambda texts: asked.extend(texts) or embed_passages(texts)  # type: ignore[method-assign]
+    embedder.embed_passages = lambda texts, heard: asked.extend(texts) or embed_passages(texts)  # type: ignore[method-assign]
     check_second_failed(embed_batch(captioned(RED, BLUE, RED), embedder, BOTH, "e", PaidAnswers()), [])
     assert asked == ["A red picture", "A red picture"]
 
@@ -74,7 +77,8 @@ def test_vectors_that_were_paid_for_are_not_asked_for_again() -> None:
     batch, embedder = captioned(RED, BLUE), FakeEmbedder()
     [row] = embed_batch(captioned(RED), embedder, BOTH, "e", PaidAnswers()).to_pylist()
     picture, text = (np.asarray(row[name], np.float32)[::-1] for name in ("image_embedding", "text_embedding"))
-    paid = PaidAnswers(images={("sha-0", "e"): picture}, texts={(row["caption"], "e"): text})
+    known = {"image_embedding": picture, "text_embedding": text, "embedding_fingerprint": "e"}
+    paid = PaidAnswers.of([paid_answers({"content_sha256": "sha-0", "caption": row["caption"], **known})])
     after = embed_batch(batch, embedder, BOTH, "e", paid).to_pylist()
     assert np.array_equal(np.asarray(after[0]["image_embedding"], np.float32), picture)
     assert np.array_equal(np.asarray(after[0]["text_embedding"], np.float32), text)
@@ -101,3 +105,29 @@ def test_what_stops_the_job_is_no_dead_letter() -> None:
     embedder = FakeEmbedder(meter=Meter(stops_with=StoppedError("The budget is spent."), stops_after=1))
     with pytest.raises(StoppedError, match="budget"):
         embed_batch(captioned(RED), embedder, BOTH, "e", PaidAnswers())
+
+
+def test_vectors_are_kept_as_they_come_and_are_found_again_by_what_they_answer() -> None:
+    kept: list[Mapping[str, Any]] = []
+    embedder = FakeEmbedder(failures={"sha-1": REFUSED, "A grey picture": REFUSED})
+    after = embed_batch(captioned(NOT_FOUND, BLUE, RED, GREY), embedder, BOTH, "e", PaidAnswers(), kept.append)
+    pictures, texts = kept[:2], kept[2:]
+    assert [answer["content_sha256"] for answer in pictures] == ["sha-2", "sha-3"]
+    assert [(answer["content_sha256"], answer["caption"]) for answer in texts] == [("sha-2", "A red picture")]
+    embedder, paid = FakeEmbedder(), PaidAnswers.of([paid_answers(*kept)])
+    again = embed_batch(captioned(NOT_FOUND, NOT_FOUND, RED), embedder, BOTH, "e", paid)
+    assert embedder.meter.answered == 0
+    for name in BOTH:
+        assert again[f"{name}_embedding"][2] == after[f"{name}_embedding"][2]
+
+
+def test_what_is_known_is_not_kept_again() -> None:
+    kept: list[Mapping[str, Any]] = []
+    embed_batch(captioned(RED, BLUE), FakeEmbedder(), BOTH, "e", PaidAnswers(), kept.append)
+    known = PaidAnswers.of([paid_answers(*kept[:1])])
+    embed_batch(captioned(RED, BLUE), FakeEmbedder(), BOTH, "e", known, kept.append)
+    assert [("image_embedding" in answer, answer["content_sha256"]) for answer in kept[4:]] == [
+        (True, "sha-1"),
+        (False, "sha-0"),
+        (False, "sha-1"),
+    ]

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal
 
 from tuku.errors import STOPPED, RowError, StoppedError
-from tuku.protocols import Vector
+from tuku.protocols import Vector, VectorHeard, unheard
 from tuku.providers.api.caller import ASKED_AT_MOST, Answer, Caller
 from tuku.providers.api.meter import Tokens
 from tuku.providers.api.verdicts import Throttled
@@ -49,6 +49,7 @@ class _Job:
     item: Item
     number: int
     outcome: asyncio.Future[Vector | RowError]
+    heard: list[Callable[[Vector], None]] = field(default_factory=list)
     wanted: int = 0
     attempts: int = 0
     spoilt: int = 0  # how often what came back for it was no good
@@ -77,9 +78,11 @@ class Batcher:
         self._dispatcher: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()
 
-    async def ask(self, items: Sequence[Item]) -> list[Vector | RowError]:
+    async def ask(self, items: Sequence[Item], heard: VectorHeard = unheard) -> list[Vector | RowError]:
         """One outcome for each item, in order; items that somebody is waiting for already are not asked for again."""
         jobs = [self._job(item) for item in items]
+        for job, position in {job: position for position, job in enumerate(jobs)}.items():
+            job.heard.append(partial(heard, position))
         for job in jobs:
             job.wanted += 1
         try:
@@ -192,6 +195,9 @@ class Batcher:
 
     def _done(self, job: _Job, outcome: Vector | RowError) -> None:
         self._jobs.pop(job.item, None)
+        if not isinstance(outcome, RowError):
+            for heard in job.heard:
+                heard(outcome)
         if not job.outcome.done():
             job.outcome.set_result(outcome)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
 from tuku.errors import RowError, StoppedError
-from tuku.protocols import Caption, ModelDescription, Picture, PictureSize, Usage
+from tuku.protocols import Caption, CaptionHeard, ModelDescription, Picture, PictureSize, Usage, unheard
 from tuku.providers.api.caller import Answer, Caller
 from tuku.providers.api.caption_text import parse_caption
 from tuku.providers.api.loop import service_loop, wait_all
@@ -54,20 +54,22 @@ class ServiceCaptioner(ABC):
         """The model, as it was configured."""
         return self._description
 
-    def caption(self, pictures: Sequence[Picture]) -> list[Caption | RowError]:
+    def caption(self, pictures: Sequence[Picture], heard: CaptionHeard = unheard) -> list[Caption | RowError]:
         """One outcome for each picture, in order; equal ones are asked for once."""
-        distinct = list({picture.content_sha256: picture for picture in pictures}.values())
+        distinct = {picture.content_sha256: position for position, picture in enumerate(pictures)}
+        positions = list(distinct.values())
         futures: list[Future[list[Caption | RowError]]] = []
         try:
-            for start in range(0, len(distinct), _PICTURES_AT_A_TIME):
-                coded = [self._coded(picture) for picture in distinct[start : start + _PICTURES_AT_A_TIME]]
-                futures.append(service_loop().submit(self._ask_all(coded)))
+            for start in range(0, len(positions), _PICTURES_AT_A_TIME):
+                some = positions[start : start + _PICTURES_AT_A_TIME]
+                coded = {position: self._coded(pictures[position]) for position in some}
+                futures.append(service_loop().submit(self._ask_all(coded, heard)))
             answers = [answer for answers in wait_all(futures) for answer in answers]
         except BaseException:
             for future in futures:
                 future.cancel()
             raise
-        outcomes = {picture.content_sha256: answer for picture, answer in zip(distinct, answers, strict=True)}
+        outcomes = dict(zip(distinct, answers, strict=True))
         return [outcomes[picture.content_sha256] for picture in pictures]
 
     def take_usage(self) -> Usage:
@@ -81,13 +83,18 @@ class ServiceCaptioner(ABC):
     def _coded(self, picture: Picture) -> EncodedPicture | RowError:
         return encode_picture(picture, self._size, self._limits)
 
-    async def _ask_all(self, pictures: Sequence[EncodedPicture | RowError]) -> list[Caption | RowError]:
-        return await asyncio.gather(*map(self._ask, pictures))
+    async def _ask_all(
+        self, pictures: Mapping[int, EncodedPicture | RowError], heard: CaptionHeard
+    ) -> list[Caption | RowError]:
+        return await asyncio.gather(*(self._ask(picture, partial(heard, i)) for i, picture in pictures.items()))
 
-    async def _ask(self, picture: EncodedPicture | RowError) -> Caption | RowError:
+    async def _ask(self, picture: EncodedPicture | RowError, heard: Callable[[Caption], None]) -> Caption | RowError:
         if isinstance(picture, RowError):
             return picture
-        return await self._caller.ask(self._guess(picture), partial(self._send, picture.data_uri), read_caption)
+        answer = await self._caller.ask(self._guess(picture), partial(self._send, picture.data_uri), read_caption)
+        if isinstance(answer, Caption):
+            heard(answer)
+        return answer
 
     def _guess(self, picture: EncodedPicture) -> Tokens:
         shown = self._terms.picture_tokens(picture.width, picture.height)

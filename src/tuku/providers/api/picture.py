@@ -1,16 +1,15 @@
-"""A decoded picture as it goes to a service: a small JPEG in a data URI."""
+"""A picture as it goes to a service: a small JPEG in a data URI."""
 
 from __future__ import annotations
 
 import base64
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from tuku.errors import RowError
-from tuku.imaging import encode_jpeg, resize
+from tuku.imaging import CodedPicture, encode_jpeg, resize
 from tuku.imaging.sizes import reduced_size
-from tuku.protocols import Picture, PictureSize
+from tuku.protocols import Picture, PictureSize, Pixels
 
 JPEG_QUALITY = 85
 _LOWER_QUALITIES = (70, 55)
@@ -44,34 +43,11 @@ class EncodedPicture:
     height: int
 
 
-class _Recent:
-    """Pictures coded not long ago: captioner and embedder often want the same one."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._left_bytes = max_bytes
-        self._pictures: OrderedDict[tuple[str, int, int], EncodedPicture] = OrderedDict()
-
-    def get(self, key: tuple[str, int, int]) -> EncodedPicture | None:
-        return self._pictures.get(key)
-
-    def keep(self, key: tuple[str, int, int], picture: EncodedPicture) -> None:
-        before = self._pictures.pop(key, None)
-        self._left_bytes += len(before.data_uri) if before is not None else 0
-        self._pictures[key] = picture
-        self._left_bytes -= len(picture.data_uri)
-        while self._left_bytes < 0:
-            _, oldest = self._pictures.popitem(last=False)
-            self._left_bytes += len(oldest.data_uri)
-
-
-_RECENT = _Recent(64_000_000)
-
-
 def encode_picture(picture: Picture, size: PictureSize, limits: PictureLimits) -> EncodedPicture | RowError:
     """The picture as a data URI; equal pixels give equal bytes.
 
     Args:
-        picture: as decoded, at the model's size or larger.
+        picture: at the model's size or larger. What has been coded at this very size goes as it is.
         size: the model's; the picture is reduced to it, never enlarged.
         limits: the service's. A picture with too many bytes is coded more coarsely, and if that is not enough, halved.
 
@@ -79,27 +55,30 @@ def encode_picture(picture: Picture, size: PictureSize, limits: PictureLimits) -
         The picture, or why the service would refuse it: ``picture_too_narrow``, ``picture_too_small``,
         ``picture_too_large``.
     """
-    height, width, _ = picture.pixels.shape
+    coded = picture if isinstance(picture, CodedPicture) else None
+    width, height = picture.pixels.shape[1::-1] if coded is None else coded.size
     target = reduced_size(width, height, [size])
     fault = _fault_of_shape(*target, limits)
     if fault is not None:
         return fault
+    if coded is not None and coded.size == target:
+        data_uri = _data_uri(coded.jpeg)
+        if len(data_uri) <= limits.max_bytes:
+            return EncodedPicture(data_uri, *target)
     with _ONE_AT_A_TIME:
-        known = _RECENT.get((picture.content_sha256, *target))
-        if known is not None and len(known.data_uri) <= limits.max_bytes:
-            return known
-        encoded = _encoded(picture, size, limits)
-        if isinstance(encoded, EncodedPicture) and (encoded.width, encoded.height) == target:
-            _RECENT.keep((picture.content_sha256, *target), encoded)
-        return encoded
+        return _encoded(picture.pixels, size, limits)
 
 
-def _encoded(picture: Picture, size: PictureSize, limits: PictureLimits) -> EncodedPicture | RowError:
-    pixels = resize(picture.pixels, size)
+def _data_uri(jpeg: bytes | memoryview) -> str:
+    return _HEAD + base64.b64encode(jpeg).decode("ascii")
+
+
+def _encoded(pixels: Pixels, size: PictureSize, limits: PictureLimits) -> EncodedPicture | RowError:
+    pixels = resize(pixels, size)
     height, width, _ = pixels.shape
     for _ in range(_MAX_HALVINGS):
         for quality in (JPEG_QUALITY, *_LOWER_QUALITIES):
-            data_uri = _HEAD + base64.b64encode(encode_jpeg(pixels, quality)).decode("ascii")
+            data_uri = _data_uri(encode_jpeg(pixels, quality))
             if len(data_uri) <= limits.max_bytes:
                 return EncodedPicture(data_uri, width, height)
         pixels = resize(pixels, PictureSize(long_side_px=max(1, max(width, height) // 2)))

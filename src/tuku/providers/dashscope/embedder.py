@@ -8,7 +8,7 @@ from typing import Any
 
 from tuku.config import EmbedConfig
 from tuku.errors import RowError, StoppedError
-from tuku.protocols import ModelDescription, Picture, PictureSize, Usage, Vector
+from tuku.protocols import ModelDescription, Picture, PictureSize, Usage, Vector, VectorHeard, unheard
 from tuku.providers.api.batching import Batcher, Item
 from tuku.providers.api.caller import Answer, Caller
 from tuku.providers.api.loop import service_loop
@@ -57,17 +57,17 @@ class DashScopeEmbedder:
         """The model, as it was configured."""
         return self._description
 
-    def embed_pictures(self, pictures: Sequence[Picture]) -> list[Vector | RowError]:
+    def embed_pictures(self, pictures: Sequence[Picture], heard: VectorHeard = unheard) -> list[Vector | RowError]:
         """One outcome for each picture, in order; equal ones are asked for once."""
         items: dict[str, Item | RowError] = {}
         for picture in pictures:
             if picture.content_sha256 not in items:
                 items[picture.content_sha256] = self._picture(picture)
-        return self._outcomes([items[picture.content_sha256] for picture in pictures])
+        return self._outcomes([items[picture.content_sha256] for picture in pictures], heard)
 
-    def embed_passages(self, texts: Sequence[str]) -> list[Vector | RowError]:
+    def embed_passages(self, texts: Sequence[str], heard: VectorHeard = unheard) -> list[Vector | RowError]:
         """One outcome for each text, in order; what is longer than the model takes is cut."""
-        return self._outcomes([self._text(text) for text in texts])
+        return self._outcomes([self._text(text) for text in texts], heard)
 
     def embed_queries(self, texts: Sequence[str]) -> list[Vector | RowError]:
         """Like `embed_passages`."""
@@ -77,9 +77,13 @@ class DashScopeEmbedder:
         """What was used since this was last asked."""
         return self._caller.meter.take_usage()
 
-    def _outcomes(self, items: Sequence[Item | RowError]) -> list[Vector | RowError]:
-        asked = [item for item in items if isinstance(item, Item)]
-        answers = iter(service_loop().run(self._batcher.ask(asked))) if asked else iter(())
+    def _outcomes(self, items: Sequence[Item | RowError], heard: VectorHeard) -> list[Vector | RowError]:
+        asked = {position: item for position, item in enumerate(items) if isinstance(item, Item)}
+        if not asked:
+            return [item for item in items if isinstance(item, RowError)]
+        positions = list(asked)
+        ask = self._batcher.ask(list(asked.values()), lambda number, vector: heard(positions[number], vector))
+        answers = iter(service_loop().run(ask))
         return [item if isinstance(item, RowError) else next(answers) for item in items]
 
     def _picture(self, picture: Picture) -> Item | RowError:

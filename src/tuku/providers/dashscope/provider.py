@@ -121,6 +121,12 @@ def _parameters(config: EmbedConfig) -> tuple[tuple[str, str], ...]:
 
 
 PACKAGES = ("dashscope",)
-CAPTIONER = Factory(describe_captioner, _create_captioner, PACKAGES, NAME, partial(_key_and_address, "caption"))
-EMBEDDER = Factory(describe_embedder, _create_embedder, PACKAGES, NAME, partial(_key_and_address, "embed"))
-RERANKER = Factory(describe_reranker, _create_reranker, PACKAGES, NAME, partial(_key_and_address, "rerank"))
+CAPTIONER = Factory(
+    describe_captioner, _create_captioner, PACKAGES, NAME, partial(_key_and_address, "caption"), ADDRESS_VARIABLE
+)
+EMBEDDER = Factory(
+    describe_embedder, _create_embedder, PACKAGES, NAME, partial(_key_and_address, "embed"), ADDRESS_VARIABLE
+)
+RERANKER = Factory(
+    describe_reranker, _create_reranker, PACKAGES, NAME, partial(_key_and_address, "rerank"), ADDRESS_VARIABLE
+)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tuku.errors import RowError
-from tuku.protocols import ModelDescription, Picture, Usage, Vector
+from tuku.protocols import ModelDescription, Picture, Usage, Vector, VectorHeard, unheard
 from tuku.providers.local import models
 from tuku.providers.local.classifier import Prediction
 from tuku.providers.local.conse import picture_vector
@@ -27,13 +27,13 @@ class LocalEmbedder:
         self._text_encoder = models.text_encoder()
         self._class_vectors = models.imagenet_vectors()
 
-    def embed_pictures(self, pictures: Sequence[Picture]) -> list[Vector | RowError]:
+    def embed_pictures(self, pictures: Sequence[Picture], heard: VectorHeard = unheard) -> list[Vector | RowError]:
         """One vector for each picture, in order."""
-        return [self._picture(prediction) for prediction in self._classifier.classify(pictures)]
+        return _told(map(self._picture, self._classifier.classify(pictures)), heard)
 
-    def embed_passages(self, texts: Sequence[str]) -> list[Vector | RowError]:
+    def embed_passages(self, texts: Sequence[str], heard: VectorHeard = unheard) -> list[Vector | RowError]:
         """One vector for each text, in order. Texts beyond 256 tokens are cut."""
-        return [self._text(vector) for vector in self._text_encoder.encode(texts)]
+        return _told(map(self._text, self._text_encoder.encode(texts)), heard)
 
     def embed_queries(self, texts: Sequence[str]) -> list[Vector | RowError]:
         """The same as passages: this model was trained on pairs of like sentences."""
@@ -49,3 +49,11 @@ class LocalEmbedder:
 
     def _text(self, vector: Vector) -> Vector:
         return without_features(vector) if self._features else vector
+
+
+def _told(vectors: Iterable[Vector], heard: VectorHeard) -> list[Vector | RowError]:
+    answers: list[Vector | RowError] = []
+    for position, vector in enumerate(vectors):
+        heard(position, vector)
+        answers.append(vector)
+    return answers

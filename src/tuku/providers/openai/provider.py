@@ -67,4 +67,4 @@ def _key_and_address(config: CaptionConfig) -> tuple[str, str]:
     return key_from_environment(KEY_VARIABLE, f"caption.provider {NAME}", os.environ, advice=advice), address
 
 
-CAPTIONER = Factory(describe_captioner, _create_captioner, ("openai",), NAME, _key_and_address)
+CAPTIONER = Factory(describe_captioner, _create_captioner, ("openai",), NAME, _key_and_address, ADDRESS_VARIABLE)

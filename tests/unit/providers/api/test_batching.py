@@ -211,3 +211,34 @@ def test_what_nobody_waits_for_any_more_is_not_asked(quota):
 
 def test_nothing_in_nothing_out(quota):
     assert ask(quota, Service()) == []
+
+
+def test_all_who_ask_for_an_item_are_told_of_it_once(quota):
+    told = []
+
+    async def scene():
+        batcher = batcher_of(quota, Service())
+        first = batcher.ask([text("a"), text("b"), text("a")], lambda position, _: told.append(("first", position)))
+        second = batcher.ask([text("b")], lambda position, _: told.append(("second", position)))
+        await asyncio.gather(first, second)
+
+    asyncio.run(scene())
+    assert sorted(told) == [("first", 1), ("first", 2), ("second", 0)]
+
+
+def test_who_was_interrupted_is_told_of_what_had_been_sent(quota):
+    service, told = Service(), []
+
+    async def scene():
+        batcher = batcher_of(quota, service, items=1, concurrency=1)
+        asking = asyncio.create_task(batcher.ask([text("a"), text("b")], lambda position, _: told.append(position)))
+        while not service.asked:
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert told == []
+        await batcher.ask([text("c")])
+
+    asyncio.run(scene())
+    assert told == [0]
+    assert service.requests == ["a", "c"]

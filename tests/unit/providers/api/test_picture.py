@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tuku.errors import RowError
+from tuku.imaging import CodedPicture, encode_jpeg
 from tuku.protocols import Picture, PictureSize
 from tuku.providers.api.picture import EncodedPicture, PictureLimits, encode_picture
 
@@ -44,6 +45,30 @@ def test_a_large_picture_is_reduced_and_a_small_one_is_not_enlarged() -> None:
 def test_equal_pixels_give_equal_bytes() -> None:
     assert encoded(noise(50, 40)) == encoded(noise(50, 40))
     assert encoded(noise(50, 40)) != encoded(noise(50, 40, seed=2))
+
+
+def test_a_picture_that_has_been_coded_goes_as_it_is() -> None:
+    jpeg = encode_jpeg(noise(64, 32).pixels, quality=50)
+    sent = encoded(CodedPicture(memoryview(jpeg), (64, 32), "a"))
+    assert (sent.width, sent.height) == (64, 32)
+    assert base64.b64decode(sent.data_uri.partition(",")[2]) == jpeg
+
+
+@pytest.mark.parametrize(("side_px", "max_bytes"), [(32, 10_000_000), (64, 2_000)])
+def test_a_coded_picture_that_is_too_large_is_coded_again(side_px: int, max_bytes: int) -> None:
+    jpeg = encode_jpeg(noise(64, 32).pixels, quality=95)
+    picture = CodedPicture(jpeg, (64, 32), "a")
+    sent = encode_picture(picture, PictureSize(long_side_px=side_px), PictureLimits(max_bytes, 10, 200))
+    assert isinstance(sent, EncodedPicture)
+    assert (sent.width, sent.height) == opened(sent).size
+    assert sent.width <= side_px
+    assert len(sent.data_uri) <= max_bytes
+
+
+def test_a_coded_picture_that_the_service_would_refuse_is_not_sent() -> None:
+    outcome = encode_picture(CodedPicture(b"never read", (64, 5), "a"), SIZE, LIMITS)
+    assert isinstance(outcome, RowError)
+    assert outcome.code == "picture_too_small"
 
 
 def test_the_picture_is_in_no_repr() -> None:

@@ -196,3 +196,14 @@ def test_an_outage_that_lasts_halts_the_run(captioner_of, server, quota, retry_w
         server.configure(outage=None)
     assert {outcome.code for outcome in outcomes} == {"stopped"}
     assert "dashscope/qwen3-vl-flash has not answered since" in str(quota.halted)
+
+
+def test_each_caption_is_told_of_before_the_next_is_asked_for(captioner_of, server):
+    heard = []
+    pictures = [*plain_pictures(3), plain_picture(0), Picture(np.zeros((5, 5, 3), np.uint8), "a")]
+    outcomes = captioner_of(concurrency=1).caption(
+        pictures, lambda position, caption: heard.append((server.counters()["arrived"], position, caption))
+    )
+    assert [arrived for arrived, _, _ in heard] == [1, 2, 3]
+    assert all(outcomes[position] == caption for _, position, caption in heard)
+    assert {pictures[position].content_sha256 for _, position, _ in heard} == {f"{n:064x}" for n in range(3)}

@@ -97,3 +97,23 @@ def test_equal_texts_are_asked_for_once(embedder_of, server):
     first, second, _ = embedder_of().embed_passages(["a", "a", "b"])
     assert_same([first], [second])
     assert served(server)["items"]["accepted"] == 2
+
+
+def test_the_vectors_of_a_request_are_told_of_before_the_next_is_sent(embedder_of, server):
+    heard = []
+    pictures = [Picture(np.zeros((3, 3, 3), np.uint8), "a"), *plain_pictures(16)]
+    outcomes = embedder_of(concurrency=1).embed_pictures(
+        pictures, lambda position, vector: heard.append((server.counters()["arrived"], position, vector))
+    )
+    assert [arrived for arrived, _, _ in heard] == [1] * 8 + [2] * 8
+    assert sorted(position for _, position, _ in heard) == list(range(1, 17))
+    assert all(outcomes[position] is vector for _, position, vector in heard)
+
+
+def test_only_what_is_no_failure_is_told_of(embedder_of, server):
+    server.configure(faults={"bad_item": 0.15})
+    heard = []
+    outcomes = embedder_of().embed_pictures(plain_pictures(48), lambda position, _: heard.append(position))
+    answered = [position for position, outcome in enumerate(outcomes) if not isinstance(outcome, RowError)]
+    assert sorted(heard) == answered
+    assert 24 < len(answered) < 48

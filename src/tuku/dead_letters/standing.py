@@ -1,0 +1,115 @@
+"""The dead letters that stand: rows that failed, and of which no newer run knows better.
+
+The newest outcome counts, in committed runs. A dead letter is over once a newer run has the image in its parts, took it
+out of the catalogue, or failed it again; and once a newer run has been through the whole manifest that the row stood
+in: what that run did not fail again is well by now, or gone from the manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tuku.dead_letters.outcomes import Outcomes, hashes
+from tuku.errors import StorageError
+from tuku.lake import Lake, Run, read_rows
+from tuku.schemas import DEAD_LETTERS
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which dead letters are wanted: those of one code, of one stage, of both, or all."""
+
+    reason: str | None = None
+    stage: str | None = None
+
+    def of(self, letters: pa.Table) -> pa.Table:
+        """Those of some letters (columns ``code`` and ``stage`` at least) that are wanted."""
+        for column, value in (("code", self.reason), ("stage", self.stage)):
+            if value is not None:
+                letters = letters.filter(pc.equal(letters.column(column), value))
+        return letters
+
+
+ALL = Selection()
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """The dead letters of a lake that stand.
+
+    Everything is streamed but `Outcomes`: 12 bytes for each letter that no whole manifest has settled, and three times
+    that while they are sorted.
+
+    Args:
+        runs: the runs that count, oldest first.
+    """
+
+    runs: tuple[Run, ...]
+
+    @classmethod
+    def of(cls, lake: Lake) -> DeadLetters:
+        """Those of the runs that are committed now; one that is being written is not looked at."""
+        return cls(tuple(lake.committed_runs()))
+
+    def batches(self, columns: Sequence[str] = DEAD_LETTERS.names, selection: Selection = ALL) -> Iterator[pa.Table]:
+        """The letters, newest run first, in tables of at most some thousand rows with these columns.
+
+        Raises:
+            StorageError: a file of the lake is missing or damaged; it names the file.
+        """
+        read = list(dict.fromkeys([*columns, "image_id", "manifest_uri", "code", "stage"]))
+        for number, letters in self._unsettled(read):
+            newest = self._outcomes.newest(hashes(letters))
+            standing = selection.of(letters.filter(pa.array(newest == number)))
+            if standing.num_rows:
+                yield standing.select(list(columns))
+
+    @cached_property
+    def _outcomes(self) -> Outcomes:
+        unsettled = self._unsettled(["image_id", "manifest_uri"])
+        outcomes = Outcomes.of((number, hashes(letters)) for number, letters in unsettled)
+        for number, run in list(enumerate(self.runs))[outcomes.oldest() + 1 :]:
+            for name in (*run.parts(), *run.deleted()):
+                for rows in read_rows(run.storage, name, ["image_id"]):
+                    outcomes.add(number, hashes(rows))
+        return outcomes
+
+    def _unsettled(self, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
+        """The number of the run and its letters, newest run first, less those that a whole manifest has settled."""
+        settled: set[str] = set()
+        for number, run in reversed(list(enumerate(self.runs))):
+            manifest, whole = _manifest_of(run)
+            # A run that names its manifest has letters of no other: it need not be read to know that they are over.
+            for name in () if manifest in settled else run.errors():
+                for letters in read_rows(run.storage, name, columns):
+                    over = pc.is_in(letters.column("manifest_uri"), value_set=pa.array(list(settled), pa.string()))
+                    yield number, letters.filter(pc.invert(over))
+            if manifest is not None and whole:
+                settled.add(manifest)
+
+
+def _manifest_of(run: Run) -> tuple[str | None, bool]:
+    """The one manifest that a run's rows stood in, or None; and whether it is done with the whole of it.
+
+    Raises:
+        StorageError: the run's plan.json is not what tuku writes.
+    """
+    name = f"{run.folder}/plan.json"
+    if not run.storage.exists(name):
+        return None, False
+    try:
+        plan = json.loads(run.storage.read(name))
+        # A run that was interrupted may have planned all of it, but it has not worked all of it.
+        whole = plan.get("complete") is True and run.marker is not None and not run.marker.sealed
+        return plan.get("manifest_uri"), whole
+    except (ValueError, AttributeError) as error:
+        raise StorageError(
+            f"{run.storage.path(name)} is not the plan that tuku writes.",
+            "Put it back from a backup, or delete it: its dead letters then stand until their rows are worked again.",
+        ) from error

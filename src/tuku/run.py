@@ -1,0 +1,206 @@
+"""One run in the lake: a folder of Parquet files, and the marker that says which of them count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tuku.errors import LeaseLostError, StorageError
+from tuku.marker import KINDS, Kind, Marker
+from tuku.part_files import count_rows, footer_rows
+from tuku.schemas import DEAD_LETTERS, DELETED, IMAGES, PAID, TWINS
+from tuku.storage import Storage
+
+_MARKER = "_COMMITTED"
+_REJECTED = "_REJECTED"
+_NOTHING = PAID.empty_table()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder in the lake.
+
+    Of a committed run the files on its marker's list count, present or not; of another one those in its folder.
+    """
+
+    storage: Storage
+    run_id: str
+    # A committed run does not change: its marker is read once.
+    _known: Marker | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def folder(self) -> str:
+        """The run's folder, relative to the lake."""
+        return f"runs/{self.run_id}"
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of this run has been written."""
+        return self.storage.exists(self.folder)
+
+    @property
+    def marker(self) -> Marker | None:
+        """What the run consists of; None until it is committed.
+
+        Raises:
+            StorageError: the marker is not what tuku writes.
+        """
+        if self._known is None and (content := self.storage.find(self._marker_name)) is not None:
+            self._know(self._read_marker(content))
+        return self._known
+
+    @property
+    def committed(self) -> bool:
+        """Whether readers see this run."""
+        return self.marker is not None
+
+    def commit(self) -> None:
+        """Make the run visible, with the files that are in its folder now.
+
+        Raises:
+            LeaseLostError: another run has taken this one for dead and sealed it. What was on disk then is kept.
+        """
+        if not self._create_marker(Marker(self._on_disk())) and self.marker is not None and self.marker.sealed:
+            raise LeaseLostError(
+                f"Another run has taken over run {self.run_id}, which stood still for too long, and committed what it"
+                " had finished. Nothing was lost.",
+                "Run the same command again: it goes on from there.",
+            )
+
+    def seal(self) -> None:
+        """Commit an interrupted run with what it has finished; from here on it cannot do so itself.
+
+        What it was about to delete stays: only a run that has seen its whole manifest may judge what is missing.
+        """
+        self._create_marker(Marker({**self._on_disk(), "deleted": {}}, sealed=True))
+
+    def reject(self, reason: str) -> None:
+        """Mark the run as wrong: no later run builds on its parts."""
+        self.write_json(_REJECTED, {"reason": reason})
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the run's parts must not be used."""
+        return self.storage.exists(f"{self.folder}/{_REJECTED}")
+
+    def parts(self) -> list[str]:
+        """Names of the files of images (schema `IMAGES`)."""
+        return self._files("parts")
+
+    def errors(self) -> list[str]:
+        """Names of the files of dead letters (schema `DEAD_LETTERS`)."""
+        return self._files("errors")
+
+    def deleted(self) -> list[str]:
+        """Names of the files of ids that this run took out of the catalogue (schema `DELETED`)."""
+        return self._files("deleted")
+
+    def paid(self) -> list[str]:
+        """Names of the files of answers that were paid for by rows that did not succeed (schema `PAID`)."""
+        return self._files("paid")
+
+    def work(self, round_: int = 1) -> list[str]:
+        """Names of the files of a round's work list (schema `WORK`)."""
+        return self.storage.files(f"{self.folder}/plan/{round_}/work", ".parquet")
+
+    def twins(self, round_: int = 1) -> list[str]:
+        """Names of the files of rows that a round has set aside (schema `TWINS`)."""
+        return self.storage.files(f"{self.folder}/plan/{round_}/twins", ".parquet")
+
+    def rows(self, kind: Kind = "parts") -> int:
+        """How many rows the files of one kind have; of a committed run none of them is opened.
+
+        Raises:
+            StorageError: a file of a run that is not committed is damaged; it names the file.
+        """
+        marker = self.marker
+        return count_rows(self.storage, self._files(kind)) if marker is None else marker.rows(kind)
+
+    def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table, paid: pa.Table = _NOTHING) -> None:
+        """Make a block's rows durable, in the place of whatever the same block left before.
+
+        A block that is worked again (its worker was lost) may end otherwise, so its files bear the block's name
+        and not that of the rows in them: no row ends in two files.
+
+        Args:
+            name: the same for the same block, different for any other of the run.
+            images: the rows that succeeded, schema `IMAGES`.
+            dead_letters: those that failed, schema `DEAD_LETTERS`.
+            paid: what rows that did not succeed had gained, schema `PAID`.
+
+        Raises:
+            StoppedError: the disk is full.
+            StorageError: the lake cannot be written to.
+        """
+        self._write_rows("paid", name, paid.cast(PAID))
+        self._write_rows("parts", name, images.cast(IMAGES))
+        self._write_rows("errors", name, dead_letters.cast(DEAD_LETTERS))
+
+    def write_deleted(self, name: str, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> None:
+        """Say which images are no longer in the catalogue, in the place of whatever bore this name before."""
+        self._write_rows("deleted", name, pa.table({"image_id": ids}).cast(DELETED))
+
+    def write_work(self, number: int, rows: pa.Table, block_rows: int, round_: int = 1) -> None:
+        """Write one file of a round's work list; each of its row groups (`block_rows` rows) becomes one block."""
+        with self.storage.atomic(f"{self.folder}/plan/{round_}/work/work-{number:06d}.parquet") as file:
+            pq.write_table(rows, file, row_group_size=block_rows, compression="zstd")
+
+    def write_twins(self, name: str, rows: pa.Table, round_: int) -> None:
+        """Set a block's twins aside for the next round, in the place of whatever the same block left before."""
+        self._write_file(f"{self.folder}/plan/{round_}/twins/part-{name}.parquet", rows.cast(TWINS))
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write one of the run's JSON files."""
+        self.write_text(name, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write one of the run's text files."""
+        self.storage.write(f"{self.folder}/{name}", text.encode())
+
+    @property
+    def _marker_name(self) -> str:
+        return f"{self.folder}/{_MARKER}"
+
+    def _know(self, marker: Marker) -> None:
+        object.__setattr__(self, "_known", marker)
+
+    def _create_marker(self, marker: Marker) -> bool:
+        created = self.storage.create(self._marker_name, marker.to_json())
+        if created:
+            self._know(marker)
+        return created
+
+    def _read_marker(self, content: bytes) -> Marker:
+        try:
+            return Marker.from_json(content)
+        except ValueError as error:
+            raise StorageError(
+                f"{self.storage.path(self._marker_name)} is not the list of files that tuku writes.",
+                "Put it back from a backup, or delete it: the next run writes it anew from what is in the folder.",
+            ) from error
+
+    def _files(self, kind: Kind) -> list[str]:
+        marker = self.marker
+        return self._listed(kind) if marker is None else [f"{self.folder}/{name}" for name in marker.names(kind)]
+
+    def _listed(self, kind: Kind) -> list[str]:
+        return self.storage.files(f"{self.folder}/{kind}", ".parquet")
+
+    def _on_disk(self) -> dict[Kind, dict[str, int]]:
+        own = len(self.folder) + 1
+        return {kind: {name[own:]: footer_rows(self.storage, name) for name in self._listed(kind)} for kind in KINDS}
+
+    def _write_rows(self, kind: Kind, name: str, rows: pa.Table) -> None:
+        self._write_file(f"{self.folder}/{kind}/part-{name}.parquet", rows)
+
+    def _write_file(self, path: str, rows: pa.Table) -> None:
+        if rows.num_rows == 0:
+            self.storage.remove(path)
+            return
+        with self.storage.atomic(path) as file:
+            pq.write_table(rows, file, compression="zstd")

@@ -1,0 +1,66 @@
+"""Where the rows of a run come from: a manifest, or the dead letters of earlier runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from tuku.config import Config
+from tuku.dead_letters import rows_to_retry
+from tuku.lake import Lake
+from tuku.runtime.inputs import manifest_uri
+from tuku.stages.manifest import read_manifest
+from tuku.stages.manifest_source import locate
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Rows to be brought into the lake.
+
+    Attributes:
+        name: for people: a path or URI without secrets, or what else they are.
+        tables: streams them, in schema `ROWS`.
+        manifest: the manifest's name if these are its rows.
+        whole: all of the manifest's rows: then it settles what earlier runs said of them.
+        restate: rows that are fine are written all the same, so that this run has the last word on them.
+    """
+
+    name: str
+    tables: Callable[[], Iterator[pa.Table]]
+    manifest: str | None = None
+    whole: bool = False
+    restate: bool = False
+
+    @classmethod
+    def of_manifest(cls, config: Config) -> Catalogue:
+        """What `manifest.uri` names.
+
+        Raises:
+            ConfigError: nothing is named.
+            ManifestError: it cannot be found.
+        """
+        from tuku.fetching import open_stream
+
+        uri = manifest_uri(config)
+        opener = open_stream(config.fetch)
+        name = locate(config.manifest, uri, opener).uri
+
+        def tables() -> Iterator[pa.Table]:
+            return read_manifest(config.manifest, uri, opener=opener)
+
+        return cls(name, tables, manifest=name, whole=config.manifest.limit is None)
+
+    @classmethod
+    def of_dead_letters(cls, lake: Lake, reason: str | None, stage: str | None, left_out: Counter[str]) -> Catalogue:
+        """The dead letters that stand.
+
+        Args:
+            lake: where they are.
+            reason: only those with this code.
+            stage: only those of this stage.
+            left_out: counts by code those that no retry can help, once the tables have been read.
+        """
+        return cls("dead letters", lambda: rows_to_retry(lake, reason, stage, left_out), restate=True)
