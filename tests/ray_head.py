@@ -81,6 +81,8 @@ def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
         try:
             with urllib.request.urlopen(f"{address}/api/version", timeout=2):
                 return
+        except urllib.error.HTTPError:
+            return  # it is up, and asks for a token
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
     raise AssertionError("the dashboard did not come up")

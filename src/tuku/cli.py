@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -202,9 +203,9 @@ def _run(given: list[str]) -> int:
         return exit_.exit_code
     except VerificationError as error:
         return complain(error.message, error.remedy, error.exit_code)  # the proof itself has been shown
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, it ends in one paragraph and the contract's code
         if os.environ.get("TUKU_DEBUG"):
-            raise
+            traceback.print_exc()
         return fail(error, as_json="--json" in given)
     except KeyboardInterrupt:
         return complain("Stopped by SIGINT.", "", 130)

@@ -39,12 +39,24 @@ def catalogue(command: _Command) -> _Command:
 
 def budget(command: _Command) -> _Command:
     """Where a run stops; the same command then goes on from there."""
-    cost = click.option("--max-cost", type=click.FloatRange(min=0), help="Stop before so much money is spent.")
+    cost = click.option(
+        "--max-cost", type=click.FloatRange(min=0), callback=_finite, help="Stop before so much money is spent."
+    )
     calls = click.option("--max-calls", type=click.IntRange(min=0), help="Stop after so many calls.")
     minutes = click.option(
-        "--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so many minutes."
+        "--max-minutes",
+        type=click.FloatRange(min=0, min_open=True),
+        callback=_finite,
+        help="Stop after so many minutes.",
     )
     return cost(calls(minutes(command)))
+
+
+def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    """Neither NaN, which click lets through any range, nor infinity, which limits nothing."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number that a run can be held to; leave the option out for no limit.")
+    return value
 
 
 def patience(command: _Command) -> _Command:

@@ -107,6 +107,6 @@ def _explained(error: Exception) -> tuple[str, str, int]:
     if isinstance(error, TukuError):
         return error.message, error.remedy, error.exit_code
     if isinstance(error, RowError):
-        return f"The query's picture cannot be used: {str(error).rstrip('.')}.", "", 2
+        return f"The query's picture cannot be used: {error.sentence}", "", 2
     first = (str(error).strip().splitlines() or [""])[0]
     return f"Unexpected {type(error).__name__}: {first}", "TUKU_DEBUG=1 shows where.", 1

@@ -10,13 +10,37 @@ import json
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from tuku.uris import address_fault
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1)]
+
+
+MOST_PER_MIN = 1_000_000_000
+"""Of requests or tokens: far beyond any service, and a number that a clock can still pace."""
+_MOST_NAME = 200
+
+
+def _model_name(value: str) -> str:
+    if not value.isprintable() or value != value.strip() or len(value) > _MOST_NAME:
+        raise ValueError(f"a model's name: at most {_MOST_NAME} characters that can be seen, no blank at its ends")
+    return value
+
+
+def _address(value: str) -> str:
+    fault = address_fault(value)
+    if fault is not None:
+        raise ValueError(f"the address of a service, such as https://host/api/v1; {fault}")
+    return value
+
+
+ModelName = Annotated[str, Field(min_length=1), AfterValidator(_model_name)]
+Address = Annotated[str, Field(min_length=1), AfterValidator(_address)]
 
 
 class Section(BaseModel):
@@ -79,8 +103,8 @@ class DecodeConfig(Section):
 class QuotaConfig(Section):
     """What one account may ask of one model."""
 
-    requests_per_min: Count | None = None
-    tokens_per_min: Count | None = None
+    requests_per_min: Annotated[int, Field(ge=1, le=MOST_PER_MIN)] | None = None
+    tokens_per_min: Annotated[int, Field(ge=1, le=MOST_PER_MIN)] | None = None
 
 
 class PriceConfig(Section):
@@ -96,12 +120,12 @@ class CaptionConfig(Section):
     """Which model writes the captions."""
 
     provider: Name = "local"
-    model: Name | None = None
+    model: ModelName | None = None
     prompt: Name | None = None
     max_side_px: Annotated[int, Field(ge=32)] | None = None
     max_tokens: Count | None = None
     parameters: dict[str, bool | int | float | str] = {}
-    base_url: Name | None = None
+    base_url: Address | None = None
     concurrency: Count | None = None
     quota: QuotaConfig = QuotaConfig()
     price: PriceConfig = PriceConfig()
@@ -111,11 +135,11 @@ class EmbedConfig(Section):
     """Which model fills the vectors."""
 
     provider: Name = "local"
-    model: Name | None = None
+    model: ModelName | None = None
     dim: Count | None = None
     max_side_px: Annotated[int, Field(ge=32)] | None = None
     parameters: dict[str, bool | int | float | str] = {}
-    base_url: Name | None = None
+    base_url: Address | None = None
     concurrency: Count | None = None
     quota: QuotaConfig = QuotaConfig()
     price: PriceConfig = PriceConfig()

@@ -14,6 +14,9 @@ Path = tuple[str, ...]
 """Where a key stands: ``("caption", "quota", "requests_per_min")``. The empty path is the whole configuration."""
 
 
+_SECRETS = ("key", "token", "secret", "password", "passwd", "authorization", "credential", "credentials", "signature")
+
+
 @dataclass(frozen=True)
 class Key:
     """A key, a section of keys, or an entry of a dictionary such as ``milvus.index.params.M``."""
@@ -35,6 +38,12 @@ class Key:
         """Whether its value is free text (or null), which needs no quotes in a variable or in ``--set``."""
         kinds = {form.get("type") if "enum" not in form else "enum" for form in _forms(self.schema)}
         return "string" in kinds and kinds <= {"string", "null"}
+
+
+def looks_secret(name: str) -> bool:
+    """Whether an entry of a dictionary, such as ``api_key`` or ``accessToken``, is named as a secret would be."""
+    letters = "".join(character for character in name.lower() if character.isalnum())
+    return letters.endswith(_SECRETS)
 
 
 def find_key(path: Path) -> Key | None:
@@ -110,10 +119,14 @@ def _range_in_words(schema: Mapping[str, Any]) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     above = schema.get("exclusiveMinimum")
     if above is not None:
-        return f" above {above:g}" + (f", at most {high:g}" if high is not None else "")
+        return f" above {above:g}" + (f", at most {_number(high)}" if high is not None else "")
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}"
-    return f", {low:g} or more" if low is not None else ""
+        return f" from {_number(low)} to {_number(high)}"
+    return f", {_number(low)} or more" if low is not None else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {

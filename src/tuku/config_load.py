@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from tuku import config_keys
 from tuku.config import Config
-from tuku.config_keys import allowed_values, find_key
+from tuku.config_keys import allowed_values, find_key, looks_secret
 from tuku.config_yaml import LocatedDict, YamlError, parse_yaml
 from tuku.errors import ConfigError
 
@@ -57,8 +57,12 @@ def load_config(file: Path | None, overrides: Sequence[str], environ: Mapping[st
 
 
 def dump_config(config: Config) -> str:
-    """The configuration as YAML, without secrets: no token, and no user or password inside an address."""
-    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+    """The configuration as YAML, without secrets.
+
+    That is no token, no user, password or query inside an address, and no entry that is named as a secret would be.
+    """
+    values = _without_secrets(config.model_dump(mode="json"))
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
     return _without_credentials(text)
 
 
@@ -193,5 +197,13 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
+def _without_secrets(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_secrets(value) if isinstance(value, dict) else "***" if looks_secret(key) else value
+        for key, value in values.items()
+    }
+
+
 def _without_credentials(text: str) -> str:
-    return re.sub(r"(://)[^/@\s'\"]+@", r"\1***@", text)
+    shown = re.sub(r"(://)[^/?#\s'\"]*@", r"\1***@", text)
+    return re.sub(r"(://[^?#\s'\"]*)\?[^\s'\"]+", r"\1?***", shown)

@@ -53,7 +53,7 @@ def link_new(source: Path, target: Path) -> bool:
         Whether the name was free.
     """
     try:
-        target.hardlink_to(source)
+        os.link(source, target)
     except FileExistsError:
         # A network file system may have made the link, lost the answer and asked again: then we are the first.
         return source.stat().st_nlink > 1

@@ -113,5 +113,10 @@ class RowError(Exception):
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
 
+    @property
+    def sentence(self) -> str:
+        """Code and message with one full stop, whether or not the message brings its own."""
+        return f"{str(self).rstrip('. ')}."
+
     def __reduce__(self) -> tuple[type[RowError], tuple[object, ...]]:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))

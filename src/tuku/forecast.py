@@ -46,6 +46,7 @@ class Forecast:
         stages: by name.
         sampled: pictures that were looked at.
         unreadable: those of them that cannot be read, by code.
+        reasons: why rows need work (see `tuku.stages.plan.Counts`), and how many.
         warnings: what stands against the run, or against this forecast, for people.
     """
 
@@ -53,6 +54,7 @@ class Forecast:
     stages: Mapping[str, StageForecast]
     sampled: int = 0
     unreadable: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -88,6 +90,7 @@ class Forecast:
         stages, total, minutes = self.stages.items(), self.cost, self.minutes
         return {
             "rows": self.rows.model_dump(mode="json"),
+            "reasons": dict(self.reasons),
             "calls": {name: stage.calls for name, stage in stages},
             "tokens": {name: stage.input_tokens + stage.output_tokens for name, stage in stages},
             "cost": {

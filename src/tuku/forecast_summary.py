@@ -35,6 +35,8 @@ class Summary:
         yield Text()
         yield Text(_headline(forecast), style="bold")
         yield from section("Rows", rows_table(forecast.rows))
+        if forecast.reasons:
+            yield from section("Why", _reasons(forecast))
         if forecast.work:
             yield from section(_title(forecast), _stages(forecast))
             for note in _notes(forecast):
@@ -56,6 +58,24 @@ def _headline(forecast: Forecast) -> str:
     else:
         parts.append("no calls")
     return " · ".join(parts)
+
+
+_REASONS = {
+    "new": "not in the lake yet",
+    "moved": "another URI under the same id; what is the same picture is not paid for again",
+    "source": "the file has changed; what is the same picture is not paid for again",
+    "caption": "another captioner, or other settings: captioned again",
+    "embedding": "another embedder, or other settings: embedded again",
+    "metadata": "other metadata: no model is asked",
+    "recheck": "the server will be asked whether the picture has changed",
+}
+
+
+def _reasons(forecast: Forecast) -> Table:
+    shown = table("reason", ">rows", "what it means")
+    for reason, rows in forecast.reasons.items():
+        shown.add_row(reason, f"{rows:,}", Text(_REASONS.get(reason, "")))
+    return shown
 
 
 def _title(forecast: Forecast) -> str:

@@ -132,7 +132,10 @@ class Lake:
         return Run(self.storage, new_run_id(after=newest)), [run.run_id for run in interrupted if run.parts()]
 
     def paid(self) -> Iterator[pa.Table]:
-        """Answers that were paid for by rows that did not succeed, oldest first (schema `PAID`)."""
+        """Answers that were paid for by rows that did not succeed, or of whose end nobody knows (schema `PAID`).
+
+        The oldest run comes first; its journals have the same answers as its part files, or more.
+        """
         for run in self.runs():
             yield from read_journals(run)
             for name in run.paid():

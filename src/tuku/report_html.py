@@ -15,6 +15,7 @@ from markupsafe import Markup
 from tuku import units
 from tuku.report_chart import quota_charts
 from tuku.terminal import printable
+from tuku.uris import bare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,6 +99,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         shown=lambda text: printable(text or ""),
+        place=lambda uri: printable(bare(uri or "")),  # the file is passed on: no credentials, no signatures
         count=lambda number: f"{number:,}",
         duration=units.duration,
         rate=units.rate,

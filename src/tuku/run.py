@@ -66,11 +66,7 @@ class Run:
             LeaseLostError: another run has taken this one for dead and sealed it. What was on disk then is kept.
         """
         if not self._create_marker(Marker(self._on_disk())) and self.marker is not None and self.marker.sealed:
-            raise LeaseLostError(
-                f"Another run has taken over run {self.run_id}, which stood still for too long, and committed what it"
-                " had finished. Nothing was lost.",
-                "Run the same command again: it goes on from there.",
-            )
+            raise self._taken_over()
 
     def seal(self) -> None:
         """Commit an interrupted run with what it has finished; from here on it cannot do so itself.
@@ -136,13 +132,20 @@ class Run:
         Raises:
             StoppedError: the disk is full.
             StorageError: the lake cannot be written to.
+            LeaseLostError: the run has been committed meanwhile: what is on its list must stay as it is.
         """
+        self._require_open()
         self._write_rows("paid", name, paid.cast(PAID))
         self._write_rows("parts", name, images.cast(IMAGES))
         self._write_rows("errors", name, dead_letters.cast(DEAD_LETTERS))
 
     def write_deleted(self, name: str, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> None:
-        """Say which images are no longer in the catalogue, in the place of whatever bore this name before."""
+        """Say which images are no longer in the catalogue, in the place of whatever bore this name before.
+
+        Raises:
+            LeaseLostError: as `write_block`.
+        """
+        self._require_open()
         self._write_rows("deleted", name, pa.table({"image_id": ids}).cast(DELETED))
 
     def write_work(self, number: int, rows: pa.Table, block_rows: int, round_: int = 1) -> None:
@@ -165,6 +168,17 @@ class Run:
     @property
     def _marker_name(self) -> str:
         return f"{self.folder}/{_MARKER}"
+
+    def _require_open(self) -> None:
+        if self.committed:
+            raise self._taken_over()
+
+    def _taken_over(self) -> LeaseLostError:
+        return LeaseLostError(
+            f"Another run has taken over run {self.run_id}, which stood still for too long, and committed what it had"
+            " finished. Nothing was lost.",
+            "Run the same command again: it goes on from there.",
+        )
 
     def _know(self, marker: Marker) -> None:
         object.__setattr__(self, "_known", marker)

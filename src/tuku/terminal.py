@@ -6,6 +6,8 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
+from tuku.uris import bare
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -61,7 +63,7 @@ def make_console(stream: TextIO) -> Console:
 
 
 def results_table(results: Iterable[Result]) -> RenderableType:
-    """Rank, score, id, caption and URI; the columns fit Chinese, whose characters are two cells wide."""
+    """Rank, score, id, caption and URI without credentials; the columns fit Chinese, two cells a character."""
     from rich.table import Table
     from rich.text import Text
 
@@ -73,6 +75,6 @@ def results_table(results: Iterable[Result]) -> RenderableType:
     table.add_column("uri", ratio=2, overflow="fold", style="cyan")
     rank = 0
     for rank, result in enumerate(results, start=1):
-        texts = (result.id, result.caption or "–", result.uri)
+        texts = (result.id, result.caption or "–", bare(result.uri))
         table.add_row(str(rank), f"{result.score:.3f}", *(Text(printable(text), overflow="fold") for text in texts))
     return table if rank else Text("nothing found", style="dim")

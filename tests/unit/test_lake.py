@@ -68,7 +68,8 @@ def test_a_run_that_was_only_asleep_cannot_commit_even_if_it_had_finished_nothin
     asleep, _ = lake.begin()
     asleep.write_json("plan.json", {})
     lake.begin()
-    asleep.write_block("block", image_rows({}), NO_DEAD_LETTERS)
+    with pytest.raises(LeaseLostError):
+        asleep.write_block("block", image_rows({}), NO_DEAD_LETTERS)
     with pytest.raises(LeaseLostError):
         asleep.commit()
     assert [run.rows() for run in lake.committed_runs()] == [0]

@@ -102,10 +102,14 @@ def test_a_disk_that_fills_up_in_a_part_file_stops_the_run(lake: Lake, monkeypat
     run, _ = lake.begin()
     run.write_block("before", image_rows({}), NO_DEAD_LETTERS)
     images = image_rows(*[{"caption": str(i) * 99} for i in range(5_000)])
-    monkeypatch.setattr(Path, "open", lambda _path, mode: io.BufferedWriter(io.FileIO("/dev/full", mode)))
+    usual = Path.open
+
+    def full(path: Path, mode: str = "r", **named: Any) -> Any:
+        return io.BufferedWriter(io.FileIO("/dev/full", mode)) if mode == "wb" else usual(path, mode, **named)
+
+    monkeypatch.setattr(Path, "open", full)
     with pytest.raises(StoppedError, match="disk is full"):
         run.write_block("block", images, NO_DEAD_LETTERS)
-    monkeypatch.undo()
     assert run.parts() == [f"{run.folder}/parts/part-before.parquet"]
     assert count_rows(run.storage, run.parts()) == 1
 
@@ -183,11 +187,20 @@ def test_rows_of_a_committed_run_are_counted_without_opening_a_file(run: Run) ->
 def test_what_comes_after_the_commit_does_not_count(run: Run) -> None:
     run.commit()
     before = {kind: getattr(again(run), kind)() for kind in ("parts", "errors", "deleted", "paid")}
-    asleep = again(run)
-    asleep.write_block("late", image_rows({}), dead_letter_rows({}), PAID.empty_table())
-    asleep.write_deleted("late", ["a"])
+    for name in [name for names in before.values() for name in names]:
+        run.storage.write(name.replace("part-", "part-late-"), run.storage.read(name))
     assert {kind: getattr(again(run), kind)() for kind in before} == before
     assert again(run).rows() == 2
+
+
+def test_what_a_marker_lists_cannot_be_replaced_or_removed_by_a_worker_that_was_left(run: Run) -> None:
+    worker = again(run)
+    again(run).seal()
+    with pytest.raises(LeaseLostError, match="Another run has taken over"):
+        worker.write_block("block", NO_IMAGES, dead_letter_rows({}, {}))
+    with pytest.raises(LeaseLostError):
+        worker.write_deleted("all", [])
+    assert read_all(run, run.parts()).num_rows == 2
 
 
 def test_a_listed_file_that_is_missing_is_an_error_when_it_is_read(run: Run) -> None:
@@ -232,7 +245,6 @@ def test_a_committed_run_is_one_read_whatever_is_asked_of_it(run: Run, monkeypat
 
 def test_a_run_that_another_has_sealed_cannot_be_committed(run: Run) -> None:
     again(run).seal()
-    run.write_block("late", image_rows({}), NO_DEAD_LETTERS)
     with pytest.raises(LeaseLostError, match="Another run has taken over") as error:
         run.commit()
     assert isinstance(error.value, StorageError)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tuku.dead_letters.standing import DeadLetters, Selection
+from tuku.uris import bare
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -131,7 +132,8 @@ def text_lines(letters: DeadLetters, selection: Selection) -> Iterator[str]:
     yield "\t".join(_LINE) + "\n"
     for batch in letters.batches(_LINE, selection):
         for letter in batch.to_pylist():
-            yield "\t".join(printable(str(value)) for value in _plain(letter).values()) + "\n"
+            shown = {**_plain(letter), "uri": bare(letter["uri"] or "")}
+            yield "\t".join(printable(str(value)) for value in shown.values()) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from rich.text import Text
 from tuku import units
 from tuku.tables import section, table
 from tuku.terminal import printable
+from tuku.uris import bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,6 +73,7 @@ def _examples(kinds: Sequence[Kind]) -> Table:
     shown = table("code", "id", "uri", "what happened")
     for kind in kinds:
         for example in kind.examples:
-            texts = (Text(printable(str(example[name] or ""))) for name in ("image_id", "uri", "message"))
+            said = (example["image_id"], bare(example["uri"] or ""), example["message"])
+            texts = (Text(printable(str(text or ""))) for text in said)
             shown.add_row(Text(printable(kind.code), style="red"), *texts)
     return shown

@@ -111,6 +111,8 @@ class HttpClient:
             if not isinstance(answer, str):
                 return answer
             url = next_url(url, answer)
+            # Dates compare versions of one address: another one may lead to a file that is older and not the same.
+            job = replace(job, known=Validators(job.known.etag))
         raise RowError("too_many_redirects", f"{redact(job.uri)}: more than {self._config.max_redirects} redirects.")
 
     async def _hop(self, url: URL, job: Download, deadline: float) -> CIMultiDictProxy[str] | str | None:

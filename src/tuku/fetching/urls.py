@@ -1,39 +1,21 @@
-"""URIs as text: which way they lead, what may be shown of them, and their parsed form."""
+"""URLs that can be fetched, parsed; `redact` and `scheme_of` are those of `tuku.uris`."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from tuku.errors import RowError
+from tuku.uris import redact, scheme_of
 
 if TYPE_CHECKING:
     from yarl import URL
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|(file):/", re.IGNORECASE)
+__all__ = ["next_url", "parse_url", "redact", "scheme_of"]
+
 _UNSAFE_HOST = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}]")
 # RFC 3986: everything that may stand in a URL as it is. Such a URL is sent unchanged: signatures depend on it.
 _ENCODED = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
-
-
-def scheme_of(uri: str) -> str:
-    """The URI's scheme in lower case; ``file`` for a plain path."""
-    found = _SCHEME.match(uri)
-    return (found[1] or found[2]).lower() if found else "file"
-
-
-def redact(uri: str) -> str:
-    """The URI without credentials, query and fragment, in one line: fit for messages and logs."""
-    scheme = scheme_of(uri)
-    shown = uri
-    if scheme != "file":
-        try:
-            parts = urlsplit(uri)
-            shown = f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        except ValueError:
-            shown = f"{scheme}://…"
-    return shown if shown.isprintable() else ascii(shown)
 
 
 def parse_url(uri: str) -> URL:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, StorageError
 from tuku.milvus import alias, collection
-from tuku.milvus.connect import MissingFileError, connected
+from tuku.milvus.connect import MissingFileError, connect, connected, disconnect
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -53,8 +53,8 @@ def _require_embedded(config: Config) -> None:
             "Choose another.",
         )
     with tempfile.TemporaryDirectory(prefix="tuku-milvus-") as scratch:
-        with connected(config.milvus.model_copy(update={"uri": f"{scratch}/tuku.db"})):
-            pass
+        thrown_away = config.milvus.model_copy(update={"uri": f"{scratch}/tuku.db"})
+        disconnect(connect(thrown_away), thrown_away)
 
 
 def live_collection(client: MilvusClient, config: Config) -> str | None:

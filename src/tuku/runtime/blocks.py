@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tuku.errors import SAME_CONTENT, STOPPED, UNCHANGED, RowError
 from tuku.pipeline import STAGES, Stage, Toolbox
 from tuku.protocols import Usage
 from tuku.runtime.crew import Crew
 from tuku.runtime.ledger import Halt
-from tuku.schemas import EMBEDDED, PAID
+from tuku.schemas import EMBEDDED
 from tuku.stages.outcome import advance, alive
+from tuku.stages.paid import known_answers
 
 _COUNTERS = ("errors", "rows", "failed")
 _STOPPED = RowError(STOPPED, "The run was halted before this row was worked.")
@@ -94,7 +94,7 @@ def run_block(block: pa.Table, box: Toolbox, crew: Crew, stats: BlockStats) -> N
     Raises:
         Exception: whatever broke a slice or the writing, after all that could be kept was kept.
     """
-    box = replace(box, paid=box.paid.plus(_known(block)))
+    box = replace(box, paid=box.paid.plus(known_answers(block)))
     slice_rows = box.models.slice_rows(box.config)
     slices = [block.slice(start, slice_rows) for start in range(0, max(block.num_rows, 1), slice_rows)]
     broken: list[Exception] = []
@@ -149,13 +149,6 @@ def _run_stage(stage: Stage, batch: pa.Table, box: Toolbox, stats: BlockStats) -
     stats.rows[stage.name] += rows
     stats.seconds[stage.name] = stats.seconds.get(stage.name, 0.0) + time.perf_counter() - started
     return batch
-
-
-def _known(block: pa.Table) -> pa.Table:
-    """What the lake has of the block's own images, schema `PAID`."""
-    known = block.column("known").drop_null()
-    columns = [pc.struct_field(known, field.name) for field in PAID]
-    return pa.table(columns, schema=PAID)
 
 
 def _halted(batch: pa.Table) -> pa.Table:

@@ -33,6 +33,8 @@ def cluster(config: RuntimeConfig) -> Iterator[int]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # With a handler of its own for crashes, Ray would leave SIGTERM without any when it is shut down.
+    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")
     import ray
 
     with _kept_from_screen():

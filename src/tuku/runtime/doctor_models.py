@@ -16,7 +16,7 @@ from tuku.providers.registry import create_captioner, create_embedder, describe_
 from tuku.runtime.access import local_access
 from tuku.runtime.findings import Doubtful, Skipped
 from tuku.runtime.quota_fit import require_fit, slowness
-from tuku.runtime.remedies import in_a_sentence, remedy_of
+from tuku.runtime.remedies import remedy_of
 
 _PROBE_PX = 32  # the least that all services take
 _PROBE_TEXT = "ok"
@@ -101,7 +101,7 @@ class ModelCheckup:
         if error.code == STOPPED and halted is not None:
             return halted
         config = self._config.caption if self.stage == "caption" else self._config.embed
-        return TukuError(in_a_sentence(error), remedy_of(error, self.stage, config))
+        return TukuError(error.sentence, remedy_of(error, self.stage, config))
 
 
 def _ask(model: Captioner | Embedder) -> Caption | Vector | RowError:

@@ -94,7 +94,7 @@ def find(name: str, check: Callable[[], str | Doubtful | Skipped]) -> Finding:
         found = check()
     except TukuError as error:
         return Finding(name, "failed", error.message, error.remedy)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever breaks is what was found
         if os.environ.get("TUKU_DEBUG"):
             traceback.print_exc()
         first = (str(error).strip().splitlines() or [""])[0][:300]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tuku import units
@@ -24,7 +25,8 @@ from tuku.runtime.parallel import LazyCluster
 from tuku.runtime.planning import Planner
 from tuku.runtime.sampling import Reservoir, Sample, look_at
 from tuku.runtime.work_list import deletions
-from tuku.stages.paid import PaidAnswers
+from tuku.stages.paid import PaidAnswers, known_answers
+from tuku.stages.twins import Contents
 from tuku.storage import Storage
 
 
@@ -55,7 +57,7 @@ def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, 
     view = next_run_view(lake)
     with (
         tempfile.TemporaryDirectory(prefix="tuku-plan-", ignore_cleanup_errors=True) as folder,
-        LazyCluster(config.runtime, progress) as cluster,
+        LazyCluster(config.runtime.model_copy(update={"address": "local"}), progress) as cluster,  # sees the folder
     ):
         planned = Planner(config, models, view, Storage(Path(folder))).plan(catalogue.tables(), cluster, progress)
         for batch in planned.work():
@@ -67,12 +69,12 @@ def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, 
     if reservoir.seen and any(model.terms for model in models.by_stage().values()):
         chosen = reservoir.rows()
         progress.phase("sample", units.plural(chosen.num_rows, "picture"))
-        paid = PaidAnswers.of(lake.paid())
+        paid = PaidAnswers.of(lake.paid()).plus(known_answers(chosen))
         with GuardedFetcher(config.fetch) as fetcher:
-            sample = look_at(chosen, fetcher, config.decode, models.picture_sizes())
+            sample = look_at(chosen, fetcher, config.decode, models.picture_sizes(), Contents(planned.contents))
     stages = Estimator(reservoir.seen, sample, models, config.milvus.vectors, config.quota.share, paid).by_stage()
-    found = Forecast(rows, stages, sample.size, sample.unreadable)
-    return Forecast(rows, stages, sample.size, sample.unreadable, tuple(_warnings(found, config, lake)))
+    found = Forecast(rows, stages, sample.size, sample.unreadable, dict(counts.reasons.most_common()))
+    return replace(found, warnings=tuple(_warnings(found, config, lake)))
 
 
 def next_run_view(lake: Lake) -> LakeView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -15,7 +15,7 @@ import pyarrow as pa
 from tuku.config import Config
 from tuku.config_load import dump_config
 from tuku.errors import ConfigError, InterruptedRunError, StoppedError, TooManyFailuresError, TukuError
-from tuku.journal import read_journals, remove_journals
+from tuku.journal import remove_journals
 from tuku.lake import Lake, Run, Stamp
 from tuku.lake_view import LakeView
 from tuku.lease import Lease
@@ -195,7 +195,7 @@ def _work(job: _Job, record: _Record, progress: Progress) -> None:
         view = LakeView.everything(lake)
         _plan(job, record, view, cluster, progress)
         if record.plan.work:
-            _pipeline(record, view, cluster, progress)
+            _pipeline(job, record, view, cluster, progress)
     record.worked = True
     _require_sum(record)
     job.lease.require()
@@ -238,19 +238,20 @@ def _write_plan(job: _Job, record: _Record, *, complete: bool) -> None:
     record.run.write_json("plan.json", plan)
 
 
-def _pipeline(record: _Record, view: LakeView, cluster: LazyCluster, progress: Progress) -> None:
+def _pipeline(job: _Job, record: _Record, view: LakeView, cluster: LazyCluster, progress: Progress) -> None:
     config, models, run = record.config, record.models, record.run
     workers = cluster.workers()
     control = start_control(config.limits)
     progress.phase("pipeline", f"{workers} workers")
     progress.start(record.plan.work)
-    paid = pa.concat_tables([PAID.empty_table(), *(models.usable(table) for table in _paid(view.lake))])
+    paid = pa.concat_tables([PAID.empty_table(), *(models.usable(table) for table in view.lake.paid())])
     settler = TwinSettler(run, view, models)
     try:
         for round_ in count(1):
-            job = Assignment(config, models, run, paid, workers, control, round_)
-            for stats in run_work_list(job, progress):
+            work = Assignment(config, models, run, paid, workers, control, round_)
+            for stats in run_work_list(work, progress):
                 _add(record, stats, progress)
+                job.lease.require()
             settled = settler.settle(round_)
             if settled is None:
                 break
@@ -258,13 +259,6 @@ def _pipeline(record: _Record, view: LakeView, cluster: LazyCluster, progress: P
             WorkList(run, config, models, workers).write(iter([settled.work]), round_ + 1)
     finally:
         record.demand = demand(control)
-
-
-def _paid(lake: Lake) -> Iterator[pa.Table]:
-    """What earlier runs paid for and could not put into the lake (schema `PAID`), oldest first."""
-    for run in lake.runs():
-        yield from read_journals(run)
-    yield from lake.paid()
 
 
 def _add(record: _Record, stats: BlockStats, progress: Progress) -> None:

@@ -32,8 +32,8 @@ def interruptible() -> Iterator[None]:
     try:
         with _handling(_raise):
             yield
-    except _Signalled as signalled:
-        raise _interrupted(signalled.number) from None
+    except KeyboardInterrupt:
+        raise _interrupted(_Signalled.last) from None
     except SystemExit as stop:
         # While ray.init starts a cluster, SIGTERM has Ray's handler, which exits with the signal's number.
         if stop.code != signal.SIGTERM:
@@ -81,7 +81,7 @@ class _Watch(threading.Thread):
             self._heard.put(number)
         elif self._over or now - self._heard_s > _ECHO_S:
             self._raised = True
-            raise _Signalled(number)
+            _raise(number, None)
 
     def run(self) -> None:
         """See `threading.Thread`."""
@@ -105,9 +105,8 @@ class _Watch(threading.Thread):
 class _Signalled(KeyboardInterrupt):
     """On its way through other people's code, where `except Exception` would swallow a `TukuError`."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
+    last: int = signal.SIGINT
+    """Which signal it was: where Ray waits in C++, an empty KeyboardInterrupt comes out."""
 
 
 @contextmanager
@@ -125,7 +124,8 @@ def _handling(handler: Handler) -> Iterator[None]:
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:
-    raise _Signalled(number)
+    _Signalled.last = number
+    raise _Signalled
 
 
 def _interrupted(number: int) -> InterruptedRunError:

@@ -58,14 +58,19 @@ class LazyCluster:
         import ray
 
         most = _IN_FLIGHT * self.workers()
-        task = ray.remote(num_cpus=self._config.worker_cpus)(function)
+        task = ray.remote(num_cpus=self._config.worker_cpus)(_call)
+        work = ray.put(function)
         running: deque[Any] = deque()
         for item in items:
             if len(running) >= most:
                 yield _result(running.popleft())
-            running.append(task.remote(item))
+            running.append(task.remote(work, item))
         while running:
             yield _result(running.popleft())
+
+
+def _call(function: Callable[[T], R], item: T) -> R:
+    return function(item)
 
 
 def _result(reference: Any) -> Any:

@@ -171,8 +171,8 @@ def _answered(known: pa.Table, wanted: Wanted) -> list[str]:
 def _plan_bucket(planner: Planner, groups: Sequence[Sequence[LakeFile]], bucket: int) -> Counts:
     scratch = planner.scratch
     rows = pa.concat_tables([ROWS.empty_table(), *spilled(scratch, _MANIFEST, bucket)])
-    known = current(pa.concat_tables([KNOWN.empty_table(), *spilled(scratch, _KNOWN, bucket)]))
-    planned = plan_bucket(rows, known, planner.wanted)
+    known = pa.concat_tables([KNOWN.empty_table(), *spilled(scratch, _KNOWN, bucket)])
+    planned = plan_bucket(rows, current(known, planner.wanted), planner.wanted)
     new = pc.is_null(planned.rows.column("place"))
     nothing_known = planned.rows.filter(pc.or_(new, pc.is_valid(planned.rows.column("code"))))
     with Spill(scratch, f"{_WORK}-new", WORK, str(bucket)) as spill:
@@ -240,5 +240,6 @@ def _work(planned: pa.Table, known: pa.Table | None) -> pa.Table:
 
 
 def _rewritten(planned: pa.Table, images: pa.Table) -> pa.Table:
-    taken = {name: planned.column(name) for name in ("metadata", "source_fingerprint")}
-    return pa.table([taken.get(name, images.column(name)) for name in IMAGES.names], schema=IMAGES)
+    # Its source stays what it was when the picture was looked at: `plan.compare: uri` has not looked.
+    columns = [planned.column(name) if name == "metadata" else images.column(name) for name in IMAGES.names]
+    return pa.table(columns, schema=IMAGES)

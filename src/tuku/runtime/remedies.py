@@ -37,11 +37,6 @@ def remedy_of(fault: RowError, stage: str, config: CaptionConfig | EmbedConfig) 
     return _BY_CODE.get(fault.code, "").format(stage=stage, address=_address(stage, config))
 
 
-def in_a_sentence(fault: RowError) -> str:
-    """Code and message with one full stop, whether or not the message brings its own."""
-    return f"{str(fault).rstrip('. ')}."
-
-
 def _address(stage: str, config: CaptionConfig | EmbedConfig) -> str:
     variable = address_variable(stage, config.provider)
     return variable if config.base_url is None and os.environ.get(variable) else f"{stage}.base_url"

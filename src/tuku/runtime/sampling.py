@@ -11,12 +11,15 @@ from typing import Any
 import pyarrow as pa
 
 from tuku.config import DecodeConfig
+from tuku.errors import SAME_CONTENT
 from tuku.fetching import Fetcher
 from tuku.protocols import PictureSize
-from tuku.schemas import ROWS
+from tuku.runtime.claims import BlockClaims
+from tuku.schemas import WORK
 from tuku.stages.decode import decode_batch
 from tuku.stages.fetch import fetch_batch
 from tuku.stages.outcome import alive
+from tuku.stages.twins import Contents, set_twins_aside
 
 SAMPLE_ROWS = 32
 _SEED = 20_251_121
@@ -31,7 +34,7 @@ class Reservoir:
         size: rows that are kept.
 
     Attributes:
-        seen: rows that came by and were not failed already.
+        seen: rows that came by and need work, as far as is known: those to be rechecked do not count.
     """
 
     size: int = SAMPLE_ROWS
@@ -40,16 +43,17 @@ class Reservoir:
     _random: random.Random = field(default_factory=lambda: random.Random(_SEED))  # noqa: S311  no secret
 
     def add(self, batch: pa.Table) -> None:
-        """Let some rows (schema `ROWS`) come by."""
-        for position in alive(batch):
+        """Let some rows (schema `WORK`) come by."""
+        rechecked = batch.column("recheck").to_pylist()
+        for position in (position for position in alive(batch) if not rechecked[position]):
             self.seen += 1
             place = len(self._rows) if self.seen <= self.size else self._random.randrange(self.seen)
             if place < self.size:
                 self._rows[place : place + 1] = batch.slice(position, 1).to_pylist()
 
     def rows(self) -> pa.Table:
-        """At most `size` rows, in schema `ROWS`."""
-        return pa.Table.from_pylist(self._rows, ROWS)
+        """At most `size` rows, in schema `WORK`."""
+        return pa.Table.from_pylist(self._rows, WORK)
 
 
 @dataclass(frozen=True)
@@ -67,35 +71,42 @@ class Sample:
 
     Attributes:
         pictures: that can be read.
-        unreadable: the others, by code.
+        unreadable: those that cannot, by code.
+        twins: those with the same content as another of them, or as one that the lake has answers for.
     """
 
     pictures: tuple[Seen, ...] = ()
     unreadable: Counter[str] = field(default_factory=Counter)
+    twins: int = 0
 
     @property
     def size(self) -> int:
         """Pictures that were looked at."""
-        return len(self.pictures) + self.unreadable.total()
+        return len(self.pictures) + self.unreadable.total() + self.twins
 
 
-def look_at(rows: pa.Table, fetcher: Fetcher, config: DecodeConfig, sizes: Sequence[PictureSize]) -> Sample:
+def look_at(
+    rows: pa.Table, fetcher: Fetcher, config: DecodeConfig, sizes: Sequence[PictureSize], contents: Contents
+) -> Sample:
     """Fetch and decode pictures as a run does, within the same limits and guards.
 
     Args:
-        rows: n rows in schema `ROWS`.
+        rows: n rows in schema `WORK`.
         fetcher: gets the files.
         config: limits for decoding.
         sizes: what the models need of a picture.
+        contents: what the lake has answers for.
     """
     pictures: list[Seen] = []
-    unreadable: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
+    claims = BlockClaims(lambda digests: [True] * len(digests))
     for start in range(0, rows.num_rows, _AT_ONCE):
-        fetched = fetch_batch(rows.slice(start, _AT_ONCE), fetcher)
+        fetched = set_twins_aside(fetch_batch(rows.slice(start, _AT_ONCE), fetcher), contents, claims)
         decoded = decode_batch(fetched, max_pixels=config.max_pixels, sizes=sizes)
         for row in decoded.select(["code", "width", "height", "content_sha256"]).to_pylist():
             if row["code"] is None:
                 pictures.append(Seen(row["width"], row["height"], row["content_sha256"]))
             else:
-                unreadable[row["code"]] += 1
-    return Sample(tuple(pictures), unreadable)
+                outcomes[row["code"]] += 1
+    twins = outcomes.pop(SAME_CONTENT, 0)
+    return Sample(tuple(pictures), outcomes, twins)

@@ -19,7 +19,7 @@ from tuku.providers.factory import Access
 from tuku.providers.registry import create_embedder, describe_embedder
 from tuku.runtime.access import local_access
 from tuku.runtime.quota_fit import require_fit
-from tuku.runtime.remedies import in_a_sentence, remedy_of
+from tuku.runtime.remedies import remedy_of
 from tuku.runtime.thumbnails import thumbnails
 from tuku.search.grid import draw_grid, save_grid
 from tuku.search.results import Query, Result, SearchAnswer
@@ -91,10 +91,10 @@ def _explained(fault: RowError, model: ModelDescription, config: Config, access:
         return access.quota.halted
     remedy = remedy_of(fault, "embed", config.embed)
     if fault.retryable:
-        return StoppedError(f"{model.provider}/{model.model} did not answer: {in_a_sentence(fault)}", remedy)
+        return StoppedError(f"{model.provider}/{model.model} did not answer: {fault.sentence}", remedy)
     if fault.code == "unexpected_error":
-        return TukuError(f"{model.provider}/{model.model} could not be asked: {in_a_sentence(fault)}", remedy)
-    return ConfigError(f"The query cannot be encoded: {in_a_sentence(fault)}", remedy)
+        return TukuError(f"{model.provider}/{model.model} could not be asked: {fault.sentence}", remedy)
+    return ConfigError(f"The query cannot be encoded: {fault.sentence}", remedy)
 
 
 def search(config: Config, query: Query, grid: Path | None = None) -> SearchAnswer:

@@ -9,6 +9,7 @@ from tuku import units
 from tuku.search.grid_layout import PADDING, PICTURE_HEIGHT, TILE_HEIGHT, Box, Layout
 from tuku.search.painter import Painter
 from tuku.storage import Storage
+from tuku.uris import bare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,4 +115,4 @@ def _tile(painter: Painter, box: Box, rank: int, result: Result, picture: Image.
     painter.label(left, top, f"{rank}", 16, _INK)
     painter.label(left + width, top, f"{result.score:.3f}", 16, _MUTED, right_aligned=True)
     room = Box(left, top + 26, width, box.top + box.height - top - 26)
-    painter.paragraph(room, result.caption or Path(result.uri).name, 16, _INK, _CAPTION_LINES)
+    painter.paragraph(room, result.caption or Path(bare(result.uri)).name, 16, _INK, _CAPTION_LINES)

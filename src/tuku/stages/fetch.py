@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -37,10 +37,18 @@ def fetch_batch(batch: pa.Table, fetcher: Fetcher, *, ask_servers: bool = True) 
     columns = ("uri", "manifest_uri", "source_fingerprint", "recheck", "known_source", "known")
     rows = dict(zip(positions, batch.select(columns).take(pa.array(positions, pa.int64())).to_pylist(), strict=True))
     wanted = {i: row for i, row in rows.items() if not _names_our_files(row["uri"] or "", row["manifest_uri"] or "")}
-    known = {row["uri"]: found for row in wanted.values() if ask_servers and (found := _validators(row))}
+    known = _known_files(wanted.values()) if ask_servers else {}
     files = dict(zip(wanted, fetcher.fetch_changed([row["uri"] or "" for row in wanted.values()], known), strict=True))
     outcomes = [_outcome(files[i], rows[i]) if i in wanted else _blocked() for i in positions]
     return advance(batch, "fetch", FETCHED, positions, outcomes)
+
+
+def _known_files(rows: Iterable[Mapping[str, Any]]) -> dict[str, Validators]:
+    """By URI, what the lake's file can be told by; not where another row needs the file itself, or knows another."""
+    found: dict[str, set[Validators | None]] = {}
+    for row in rows:
+        found.setdefault(row["uri"], set()).add(_validators(row))
+    return {uri: known for uri, (known, *others) in found.items() if known is not None and not others}
 
 
 def _validators(row: Mapping[str, Any]) -> Validators | None:

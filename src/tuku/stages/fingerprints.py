@@ -28,8 +28,8 @@ def source_fingerprint(uri: str) -> str | None:
 
 
 def served_fingerprint(etag: str | None, last_modified: str | None) -> str:
-    """What a server said to tell a file's versions apart (RFC 9110, 8.8): see `validators`."""
-    return json.dumps({"etag": etag, "last_modified": last_modified}, ensure_ascii=False)
+    """What a server said to tell a file's versions apart (RFC 9110, 8.8): see `validators`. ASCII, whatever it said."""
+    return json.dumps({"etag": etag, "last_modified": last_modified})
 
 
 def validators(fingerprint: str | None) -> tuple[str | None, str | None]:

@@ -110,6 +110,12 @@ def _filled(batch: pa.RecordBatch, *columns: str) -> list[int]:
     return rows
 
 
+def known_answers(work: pa.Table) -> pa.Table:
+    """What the lake has of the images of some rows (schema `WORK`); schema `PAID`."""
+    known = work.column("known").drop_null()
+    return pa.table([pc.struct_field(known, field.name) for field in PAID], schema=PAID)
+
+
 def paid_rows(failed: pa.Table) -> pa.Table:
     """What is worth keeping of rows that failed or were stopped.
 

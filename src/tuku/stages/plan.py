@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tuku.errors import RowError
-from tuku.schemas import PLANNED, ROWS
+from tuku.schemas import KNOWN, PLANNED, ROWS
 from tuku.stages.fingerprints import source_fingerprint
 from tuku.stages.outcome import advance, alive
 
@@ -97,12 +97,37 @@ def bucket_of(image_ids: Sequence[str], buckets: int) -> np.ndarray:
     return np.fromiter((zlib.crc32(id_.encode()) % buckets for id_ in image_ids), np.uint32, len(image_ids))
 
 
-def current(known: pa.Table) -> pa.Table:
-    """Of each image its newest state, without those that a snapshot has taken out (schema `KNOWN`)."""
+def current(known: pa.Table, wanted: Wanted) -> pa.Table:
+    """Of each image its newest state, without those that a snapshot has taken out.
+
+    Args:
+        known: all that the lake has of these images, schema `KNOWN`.
+        wanted: see `plan_bucket`.
+
+    Returns:
+        Schema `KNOWN`; the place is that of the state from which most can be used again. It is another than the newest
+        one where a model has been changed back to what it was.
+    """
     newest = known.group_by("image_id", use_threads=False).aggregate([("place", "max")]).column("place_max")
-    if len(newest) < known.num_rows:
-        known = known.filter(pc.is_in(known.column("place"), value_set=newest))
-    return known.filter(pc.invert(known.column("deleted")))
+    if len(newest) == known.num_rows:
+        return known.filter(pc.invert(known.column("deleted")))
+    state = known.filter(pc.is_in(known.column("place"), value_set=newest))
+    state = state.filter(pc.invert(state.column("deleted")))
+    return state.set_column(KNOWN.get_field_index("place"), KNOWN.field("place"), _most_useful(known, state, wanted))
+
+
+def _most_useful(known: pa.Table, state: pa.Table, wanted: Wanted) -> pa.Array:
+    """For each image of `state` the place of the row of the same content with most answers of the wanted models."""
+    owners = pc.index_in(known.column("image_id"), value_set=state.column("image_id"))
+    same = pc.equal(known.column("content_sha256"), state.column("content_sha256").take(owners))
+    known, owners = known.filter(same), owners.filter(same)
+    captions = pc.fill_null(pc.equal(known.column("caption_fingerprint"), wanted.caption_fingerprint), False)
+    vectors = pc.fill_null(pc.equal(known.column("embedding_fingerprint"), wanted.embedding_fingerprint), False)
+    places, images = known.column("place").to_numpy(), owners.to_numpy()
+    order = np.lexsort((places, vectors.to_numpy(), captions.to_numpy()))
+    found = np.empty(state.num_rows, np.int64)
+    found[images[order]] = places[order]  # of several the last, which is the best and among equals the newest
+    return pa.array(found)
 
 
 def plan_bucket(rows: pa.Table, known: pa.Table, wanted: Wanted) -> Planned:

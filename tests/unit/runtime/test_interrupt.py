@@ -70,6 +70,17 @@ def test_the_handler_that_ray_puts_in_our_place_is_understood() -> None:
         job()
 
 
+def test_what_ray_makes_of_it_where_it_waits_in_cpp_is_understood() -> None:
+    def job() -> None:
+        try:
+            send(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None
+
+    with pytest.raises(InterruptedRunError, match="SIGTERM"), interruptible():
+        job()
+
+
 def test_any_other_exit_stays_an_exit() -> None:
     with pytest.raises(SystemExit) as stop, interruptible():
         sys.exit(3)

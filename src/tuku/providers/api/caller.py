@@ -208,6 +208,6 @@ class Caller:
 
     def _exhausted(self, fault: Throttled, since_s: float) -> StoppedError:
         return StoppedError(
-            f"{self._name} has refused every request for {since_s:.0f} s as one too many; the last: {fault}.",
+            f"{self._name} has refused every request for {since_s:.0f} s as one too many; the last: {fault.sentence}",
             "The account's quota is exhausted, or others use it up. Run it again later: what was finished is kept.",
         )

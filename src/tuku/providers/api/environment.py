@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from tuku.errors import ConfigError
 from tuku.providers.factory import Access
+from tuku.uris import address_fault
 
 
 def key_from_environment(variable: str, who: str, environ: Mapping[str, str], *, advice: str = "") -> str:
@@ -47,9 +47,10 @@ def service_address(key: str, configured: str | None, variable: str, environ: Ma
     source, address = (key, configured) if configured else (variable, environ.get(variable, "").strip())
     if not address:
         return None
-    if not _is_address(address):
+    fault = address_fault(address)
+    if fault is not None:
         # The value is not shown: it may hold a user and a password.
-        raise ConfigError(f"{source} is no address of a service.", "It looks like https://host/api/v1.")
+        raise ConfigError(f"{source} is no address of a service: {fault}.", "It looks like https://host/api/v1.")
     return address.rstrip("/")
 
 
@@ -62,11 +63,3 @@ def required_access(access: Access | None) -> Access:
     if access is None:
         raise ValueError("a model that has terms is created with access to its service")
     return access
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:  # such as a bracket that is not closed
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)

@@ -17,7 +17,7 @@ _TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EA
 _FATAL = {
     HTTPStatus.UNAUTHORIZED: (
         "The service does not accept the key",
-        "Check that the key is right, not expired, and of the region that base_url names.",
+        "Check that the key is right, not expired, and of the region of base_url (or of the variable in its place).",
     ),
     HTTPStatus.PAYMENT_REQUIRED: ("The service wants to be paid first", "Settle the account's bills."),
     HTTPStatus.FORBIDDEN: (
@@ -26,7 +26,7 @@ _FATAL = {
     ),
     HTTPStatus.NOT_FOUND: (
         "The service has no such model or no such address",
-        "Check the model's name and base_url.",
+        "Check the model's name and base_url (or the variable in its place).",
     ),
 }
 

@@ -138,7 +138,7 @@ class Outage:
             return
         error = StoppedError(
             f"{self._name} has not answered since {self._since:%Y-%m-%d %H:%M:%S} UTC ({down_s:.0f} s); "
-            f"the last failure was {self._last_fault}.",
+            f"the last failure was {self._last_fault.sentence if self._last_fault else 'not seen.'}",
             "Run it again when the service works: what was finished is kept. To wait longer, raise retry.max_outage_s.",
         )
         self._quota.halt(error)

@@ -20,6 +20,11 @@ _UNAVAILABLE: tuple[tuple[tuple[type[BaseException], ...], str, str], ...] = (
     ((TimeoutError, asyncio.TimeoutError), "timeout", "no whole answer within retry.request_timeout_s"),
     ((ssl.SSLError, aiohttp.ClientSSLError), "tls_failed", "no trusted TLS connection to the service"),
     ((socket.gaierror,), "dns_failed", "the service's name has no address"),
+    (
+        (aiohttp.ClientProxyConnectionError,),
+        "connection_failed",
+        "no connection to the proxy (HTTPS_PROXY, HTTP_PROXY)",
+    ),
     ((ConnectionRefusedError, aiohttp.ClientConnectorError), "connection_failed", "no connection to the service"),
     ((OSError, EOFError, aiohttp.ClientError), "connection_reset", "the connection broke off"),
 )
@@ -40,7 +45,9 @@ def exception_fault(error: BaseException) -> RowError:
     """
     kind = type(error).__name__
     if isinstance(error, aiohttp.InvalidURL):
-        return RowError("bad_url", "base_url is not an address")
+        return RowError("bad_url", "neither base_url nor the variable in its place is an address")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return Unavailable("connection_failed", f"the proxy (HTTPS_PROXY, HTTP_PROXY) refused: HTTP {error.status}")
     if isinstance(error, json.JSONDecodeError) or (isinstance(error, _BAD_ANSWERS) and not isinstance(error, OSError)):
         return RowError("bad_answer", f"the answer cannot be read ({kind})", retryable=True)
     seen = [error, error.os_error] if isinstance(error, aiohttp.ClientConnectorError) else [error]

@@ -15,7 +15,7 @@ __all__ = ["classify", "exception_fault"]
 
 _NO_CODES = {"", "Unknown"}  # the latter is what the SDK writes over an answer that is no JSON
 
-_KEY = "Check DASHSCOPE_API_KEY, and that it is a key of the region that base_url names."
+_KEY = "Check DASHSCOPE_API_KEY, and that it is a key of the region of base_url or DASHSCOPE_HTTP_BASE_URL."
 _ACCESS = "Give the key's account and workspace access to the model, in the console of Model Studio (百炼)."
 _BILLS = "Settle the account's bills in Alibaba Cloud's console, then run the same command again."
 _FREE = "Switch off 'stop when the free quota is used up' in the console of Model Studio (百炼), or take another model."
@@ -30,7 +30,10 @@ _FATAL: dict[str, tuple[str, str]] = {
     "AccessDenied.": ("The account may not do this", _ACCESS),
     "Model.AccessDenied": ("The account may not use this model", _ACCESS),
     "AllocationQuota.FreeTierOnly": ("The model's free quota is used up", _FREE),
-    "ModelNotFound": ("DashScope has no such model in this region", "Check the model's name and base_url."),
+    "ModelNotFound": (
+        "DashScope has no such model in this region",
+        "Check the model's name and base_url (or DASHSCOPE_HTTP_BASE_URL).",
+    ),
     "CommodityNotPurchased": ("The account has not activated Model Studio", "Activate it in its console (百炼)."),
     "PrepaidBillOverdue": ("A prepaid bill is overdue", _BILLS),
     "PostpaidBillOverdue": ("A postpaid bill is overdue", _BILLS),

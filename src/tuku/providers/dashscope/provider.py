@@ -12,13 +12,23 @@ from tuku.config import CaptionConfig, EmbedConfig
 from tuku.errors import ConfigError
 from tuku.protocols import Captioner, Embedder, ModelDescription, Reranker
 from tuku.providers.api.environment import key_from_environment, required_access, service_address
+from tuku.providers.api.parameters import allow_only
 from tuku.providers.api.prompts import instructions
+from tuku.providers.api.proxy import proxy_for
 from tuku.providers.dashscope.models import CAPTIONERS, EMBEDDERS, RERANKERS, EmbedModel, ServedModel, find_model
+from tuku.providers.dashscope.parameters import (
+    CAPTION_KEYS,
+    CAPTION_PARAMETERS,
+    EMBED_KEYS,
+    EMBED_PARAMETERS,
+    RERANK_PARAMETERS,
+)
 from tuku.providers.factory import Access, Factory
 
 NAME = "dashscope"
 KEY_VARIABLE = "DASHSCOPE_API_KEY"
 ADDRESS_VARIABLE = "DASHSCOPE_HTTP_BASE_URL"  # the SDK's own
+_SDK_ADDRESS = "https://dashscope.aliyuncs.com/api/v1"
 LICENCE = "LicenseRef-proprietary"
 
 
@@ -26,9 +36,10 @@ def describe_captioner(config: CaptionConfig) -> ModelDescription:
     """The configured captioner, or the first of `CAPTIONERS`.
 
     Raises:
-        ConfigError: a model that DashScope does not have.
+        ConfigError: a model that DashScope does not have, or a parameter that is not sent along.
     """
     model = find_model("caption.model", config.model, CAPTIONERS)
+    allow_only("caption", config.parameters, CAPTION_PARAMETERS, CAPTION_KEYS)
     asked = instructions(config, config.model or model.name)
     description = _description(model, config)
     terms = replace(model.terms, prompt_tokens=asked.tokens)
@@ -41,9 +52,11 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
     """The configured embedder with the configured length of vectors, or the first of `EMBEDDERS` with its own.
 
     Raises:
-        ConfigError: a model that DashScope does not have, or a length that the model does not make.
+        ConfigError: a model that DashScope does not have, a length that the model does not make, or a parameter that
+            is not sent along.
     """
     model = find_model("embed.model", config.model, EMBEDDERS)
+    allow_only("embed", config.parameters, EMBED_PARAMETERS, EMBED_KEYS)
     return replace(_description(model, config), dim=_dim(model, config), settings=_parameters(config))
 
 
@@ -54,9 +67,10 @@ def describe_reranker(config: EmbedConfig) -> ModelDescription:
         config: model, picture size, parameters, address and terms; a reranker needs no other keys than an embedder.
 
     Raises:
-        ConfigError: a model that DashScope does not have.
+        ConfigError: a model that DashScope does not have, or a parameter that is not sent along.
     """
     model = find_model("rerank.model", config.model, RERANKERS)
+    allow_only("rerank", config.parameters, RERANK_PARAMETERS, {})
     return replace(_description(model, config), settings=_parameters(config))
 
 
@@ -86,6 +100,7 @@ def _key_and_address(section: str, config: CaptionConfig | EmbedConfig) -> tuple
             f"{section}.base_url or {ADDRESS_VARIABLE} is the address for OpenAI's protocol.",
             "Take the one that ends with /api/v1, or provider openai.",
         )
+    proxy_for(address or _SDK_ADDRESS)  # one that is none is found here, not by every worker
     return key, address
 
 

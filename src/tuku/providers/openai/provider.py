@@ -8,7 +8,9 @@ from tuku.config import CaptionConfig
 from tuku.errors import ConfigError
 from tuku.protocols import Captioner, ModelDescription, PictureSize
 from tuku.providers.api.environment import key_from_environment, required_access, service_address
+from tuku.providers.api.parameters import refuse
 from tuku.providers.api.prompts import instructions
+from tuku.providers.api.proxy import proxy_for
 from tuku.providers.factory import Access, Factory
 from tuku.terms import Terms
 
@@ -22,12 +24,33 @@ DEFAULT_SIDE_PX = 768
 UNKNOWN_TERMS = Terms(patch_px=32, answer_tokens=80)
 
 
+# Of the chat endpoint's fields (the signature of `create` in the SDK's resources/chat/completions, and vLLM's "extra
+# parameters") those that say what is asked, how many answers there are and what they look like, or who asks.
+REFUSED_PARAMETERS = frozenset(
+    {
+        *("messages", "audio", "modalities", "functions", "function_call", "tools", "tool_choice"),
+        *("parallel_tool_calls", "web_search_options", "n", "best_of", "stream", "stream_options", "echo"),
+        *("logprobs", "top_logprobs", "prompt_logprobs", "response_format", "return_token_ids"),
+        *("add_generation_prompt", "continue_final_message", "chat_template", "store", "background", "metadata"),
+        *("user", "safety_identifier", "headers", "extra_headers", "extra_query", "extra_body", "http_client"),
+        *("max_retries", "organization", "project", "input", "prompt", "session", "request_id"),
+    }
+)
+PARAMETER_KEYS = {
+    "model": "caption.model",
+    "max_tokens": "caption.max_tokens",
+    "base_url": "caption.base_url",
+    "timeout": "retry.request_timeout_s",
+}
+
+
 def describe_captioner(config: CaptionConfig) -> ModelDescription:
     """The configured model, whatever its name.
 
     Raises:
-        ConfigError: there is no name.
+        ConfigError: there is no name, or a parameter that is not sent along.
     """
+    refuse("caption", config.parameters, REFUSED_PARAMETERS, PARAMETER_KEYS)
     if config.model is None:
         raise ConfigError(
             "caption.model is not set, and provider openai has no default.",
@@ -63,6 +86,7 @@ def _key_and_address(config: CaptionConfig) -> tuple[str, str]:
             f"caption.base_url is not set, nor is {ADDRESS_VARIABLE}.",
             "Set it to the endpoint's address, such as http://localhost:8000/v1.",
         )
+    proxy_for(address)  # one that is none is found here, not by every worker
     advice = "An endpoint of one's own that asks for no key takes any text."
     return key_from_environment(KEY_VARIABLE, f"caption.provider {NAME}", os.environ, advice=advice), address
 

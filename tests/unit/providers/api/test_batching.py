@@ -38,6 +38,7 @@ class Service:
     def __init__(self, bad=(), missing=None, error=None):
         self.bad, self.missing, self.error = set(bad), dict(missing or {}), error
         self.asked = []
+        self.asked_first = asyncio.Event()
 
     @property
     def requests(self):
@@ -45,6 +46,7 @@ class Service:
 
     async def __call__(self, items):
         self.asked.append(list(items))
+        self.asked_first.set()
         await asyncio.sleep(0.001)
         if self.error is not None:
             raise self.error
@@ -232,8 +234,7 @@ def test_who_was_interrupted_is_told_of_what_had_been_sent(quota):
     async def scene():
         batcher = batcher_of(quota, service, items=1, concurrency=1)
         asking = asyncio.create_task(batcher.ask([text("a"), text("b")], lambda position, _: told.append(position)))
-        while not service.asked:
-            await asyncio.sleep(0)
+        await service.asked_first.wait()
         asking.cancel()
         await asyncio.wait([asking])
         assert told == []

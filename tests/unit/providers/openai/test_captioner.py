@@ -42,8 +42,10 @@ def captioner_of(server, quota, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
-    def make(attempts=5, request_timeout_s=1.0, **config):
-        retry = RetryConfig(first_wait_s=0.01, attempts=attempts, request_timeout_s=request_timeout_s)
+    def make(attempts=5, request_timeout_s=1.0, max_outage_s=900.0, **config):
+        retry = RetryConfig(
+            first_wait_s=0.01, attempts=attempts, request_timeout_s=request_timeout_s, max_outage_s=max_outage_s
+        )
         config = {"model": MODEL, "base_url": server.compatible_url, **config}
         return create_captioner(CaptionConfig(provider="openai", **config), Access(quota, retry))
 
@@ -75,9 +77,7 @@ def test_parameters_are_sent_along(captioner_of):
     ("fault", "code"),
     [
         ("internal_error", "server_error"),
-        ("unavailable_html", "service_unavailable"),
         ("truncated_json", "bad_answer"),
-        ("reset_before", "connection_failed"),
         ("bad_item", "content_refused"),
         ("exclamations", "repeated_caption"),
     ],
@@ -88,6 +88,16 @@ def test_each_try_is_one_request(captioner_of, server, quota, fault, code):
     assert isinstance(outcome, RowError)
     assert outcome.code == code
     assert requests(server) == len(quota.acquired) == outcome.attempts
+    assert quota.unsettled == 0
+
+
+@pytest.mark.parametrize("fault", ["unavailable_html", "reset_before"])
+def test_an_endpoint_that_is_down_for_everybody_stops_the_run(captioner_of, server, quota, fault):
+    server.configure(faults={fault: 1.0})
+    (outcome,) = captioner_of(max_outage_s=1.0).caption([plain_picture(1)])
+    assert outcome.code == "stopped"
+    assert "retry.max_outage_s" in quota.halted.remedy
+    assert requests(server) == len(quota.acquired)
     assert quota.unsettled == 0
 
 
