@@ -99,7 +99,10 @@ def measured(manifest: Path, lake: Path) -> tuple[float, float, int]:
 
 def idle_ray_mib() -> float:
     """PSS of a Ray of two CPUs that does nothing."""
-    script = "import ray, time; ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False); print(1, flush=True); time.sleep(60)"
+    script = (
+        "import ray, time; ray.init(address='local', num_cpus=2, include_dashboard=False, log_to_driver=False);"
+        " print(1, flush=True); time.sleep(60)"
+    )
     run = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert run.stdout is not None
     run.stdout.readline()

@@ -205,5 +205,5 @@ def _without_secrets(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_credentials(text: str) -> str:
-    shown = re.sub(r"(://)[^/?#\s'\"]*@", r"\1***@", text)
+    shown = re.sub(r"(://)[^\s'\"]*@", r"\1***@", text)
     return re.sub(r"(://[^?#\s'\"]*)\?[^\s'\"]+", r"\1?***", shown)

@@ -86,7 +86,7 @@ UNCHANGED = "unchanged"
 """The code of a row whose picture turned out to be what the lake has: nothing to be done."""
 
 SAME_CONTENT = "same_content"
-"""The code of a row whose content the lake has answers for, or that another row of the run is worked for: see `twins`."""
+"""The code of a row whose content the lake has answers for, or another row of the run is worked for: see `twins`."""
 
 NO_FAILURES = frozenset({STOPPED, UNCHANGED, SAME_CONTENT})
 """Codes that end a row's way and make no dead letter of it."""

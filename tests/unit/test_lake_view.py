@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from fakes.tables import image_rows
 from tuku.lake import Lake, Run, Stamp
 from tuku.lake_view import LakeView
-from tuku.schemas import DEAD_LETTERS, IMAGES
+from tuku.schemas import DEAD_LETTERS, IMAGES, KNOWN
 
 
 @pytest.fixture
@@ -20,8 +23,13 @@ def lake(tmp_path: Path) -> Lake:
     return Lake.at(str(tmp_path / "lake"))
 
 
-def add_run(lake: Lake, ids: str, *, model: str = "fake/model@1", commit: bool = True) -> Run:
-    """A run with one image for each letter, in part files of two; their captions name the run's number."""
+def add_run(
+    lake: Lake, ids: str, *, gone: Iterable[str] = "", model: str = "fake/model@1", commit: bool = True
+) -> Run:
+    """A run with one image for each letter, in part files of two; their captions name the run's number.
+
+    It takes out the images of `gone`.
+    """
     number = len(lake.runs())
     run = Run(lake.storage, f"run-{number}")
     run.write_json("plan.json", {})
@@ -31,6 +39,7 @@ def add_run(lake: Lake, ids: str, *, model: str = "fake/model@1", commit: bool =
             for i in ids[start : start + 2]
         ]
         run.write_block(f"{start:03d}", image_rows(*given), DEAD_LETTERS.empty_table())
+    run.write_deleted("000", list(gone))
     if commit:
         run.commit()
     return run
@@ -170,23 +179,125 @@ def test_a_sample_draws_every_image(lake: Lake) -> None:
     assert drawn == {"a1", "b0", "c1", "d0", "e1", "f0"}
 
 
+def deleted(view: LakeView, *run_ids: str) -> list[str]:
+    return sorted(image_id for ids in view.deleted_since(set(run_ids)) for image_id in ids.to_pylist())
+
+
+def test_what_a_run_took_out_is_gone_until_another_brings_it_back(lake: Lake) -> None:
+    add_run(lake, "abc")
+    add_run(lake, "d", gone="ab")
+    assert captions(LakeView.everything(lake)) == ["c0", "d1"]
+    assert LakeView.everything(lake).rows() == 2
+    add_run(lake, "b", gone="c")
+    view = LakeView.everything(lake)
+    assert captions(view) == ["b2", "d1"]
+    assert (view.rows(), view.stored_rows()) == (2, 5)
+    assert view.sample(9, seed=1).num_rows == 2
+
+
+def test_a_lake_of_which_everything_was_taken_out_is_empty(lake: Lake) -> None:
+    add_run(lake, "ab")
+    add_run(lake, "", gone="ab")
+    view = LakeView.everything(lake)
+    assert (view.rows(), captions(view)) == (0, [])
+
+
+def test_deleted_since_gives_what_is_gone_and_not_what_came_back(lake: Lake) -> None:
+    add_run(lake, "abcd")
+    add_run(lake, "", gone="abx")
+    add_run(lake, "a", gone="c")
+    view = LakeView.everything(lake)
+    assert deleted(view) == ["b", "c", "x"]
+    assert deleted(view, "run-0", "run-1") == ["c"]
+    assert deleted(view, "run-0", "run-2") == ["b", "x"]
+    assert deleted(view, "run-0", "run-1", "run-2") == []
+    assert sorted(text for table in view.changed_since({"run-0"}) for text in table["caption"].to_pylist()) == ["a2"]
+
+
+def test_what_an_interrupted_run_was_about_to_take_out_stays(lake: Lake) -> None:
+    add_run(lake, "ab")
+    add_run(lake, "c", gone="a", commit=False).seal()
+    view = LakeView.everything(lake)
+    assert captions(view) == ["a0", "b0", "c1"]
+    assert deleted(view) == []
+
+
+def test_a_view_of_one_space_knows_what_was_taken_out(lake: Lake) -> None:
+    add_run(lake, "abc", model="old")
+    lake.write_stamp(Stamp("n", 2, "new"))
+    add_run(lake, "bcd", model="new")
+    add_run(lake, "", gone="b")
+    view = LakeView.of_one_space(lake)
+    assert captions(view) == ["c1", "d1"]
+    assert view.rows() == 2
+
+
+def test_rows_are_found_where_they_stand(lake: Lake) -> None:
+    add_run(lake, "abcde")
+    add_run(lake, "xy", gone="a")
+    view = LakeView.everything(lake)
+    known = pa.concat_tables(table for file in view.files for table in file.known())
+    assert known.schema.equals(KNOWN)
+    assert known["deleted"].to_pylist() == [False] * 7 + [True]
+    assert known["image_id"].to_pylist() == [*"abcdexy", "a"]
+    there = known.filter(pc.is_in(known["image_id"], value_set=pa.array(list("bdey"))))
+    places = there["place"].to_numpy()
+    found = list(view.at(places, ["image_id", "caption"]))
+    assert np.concatenate([some for some, _ in found]).tolist() == places.tolist()
+    assert pa.concat_tables(table for _, table in found)["caption"].to_pylist() == ["b0", "d0", "e0", "y1"]
+    assert list(view.at(np.array([], np.int64), ["caption"])) == []
+
+
+def test_a_row_that_is_asked_for_twice_comes_twice(lake: Lake) -> None:
+    add_run(lake, "abc")
+    [(places, table)] = LakeView.everything(lake).at(np.array([0, 0, 1]), ["image_id"])
+    assert places.tolist() == [0, 0, 1]
+    assert table["image_id"].to_pylist() == ["a", "a", "b"]
+
+
+def test_places_are_right_in_files_that_come_in_several_tables(lake: Lake) -> None:
+    run = Run(lake.storage, "run-0")
+    run.write_block("all", image_rows(*({"image_id": str(i)} for i in range(9_000))), DEAD_LETTERS.empty_table())
+    run.commit()
+    add_run(lake, "", gone=["5", "8999"])
+    view = LakeView.everything(lake)
+    places = np.array([0, 4_095, 4_096, 8_500])
+    found = [image_id for _, table in view.at(places, ["image_id"]) for image_id in table["image_id"].to_pylist()]
+    assert found == ["0", "4095", "4096", "8500"]
+    assert view.rows() == 8_998
+    left = {image_id for table in view.batches(["image_id"]) for image_id in table["image_id"].to_pylist()}
+    assert left == {str(i) for i in range(9_000)} - {"5", "8999"}
+
+
+ids = st.lists(st.sampled_from("abcdef"), unique=True).map("".join)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
-    runs=st.lists(st.lists(st.sampled_from("abcdef"), unique=True).map("".join), max_size=4),
+    runs=st.lists(st.tuples(ids, ids), max_size=4),
     known=st.sets(st.integers(min_value=0, max_value=3)),
 )
-def test_all_ways_to_read_agree(tmp_path_factory: pytest.TempPathFactory, runs: list[str], known: set[int]) -> None:
+def test_all_ways_to_read_agree(
+    tmp_path_factory: pytest.TempPathFactory, runs: list[tuple[str, str]], known: set[int]
+) -> None:
     lake = Lake.at(str(tmp_path_factory.mktemp("lake")))
     newest: dict[str, int] = {}
-    for number, ids in enumerate(runs):
-        add_run(lake, ids)
-        newest.update(dict.fromkeys(ids, number))
+    took_out: dict[str, int] = {}
+    for number, (brought, gone) in enumerate(runs):
+        add_run(lake, brought, gone=(left := set(gone) - set(brought)))
+        newest.update(dict.fromkeys(brought, number))
+        newest = {image_id: run for image_id, run in newest.items() if image_id not in left}
+        took_out.update(dict.fromkeys(left, number))
     view = LakeView.everything(lake)
     wanted = sorted(f"{i}{number}" for i, number in newest.items())
     assert view.rows() == len(wanted)
     assert captions(view) == wanted
     assert sorted(view.sample(99, seed=0)["caption"].to_pylist()) == wanted
-    changed = pa.concat_tables([IMAGES.empty_table(), *view.changed_since({f"run-{number}" for number in known})])
+    names = {f"run-{number}" for number in known}
+    changed = pa.concat_tables([IMAGES.empty_table(), *view.changed_since(names)])
     assert sorted(changed["caption"].to_pylist()) == sorted(
         f"{i}{number}" for i, number in newest.items() if number not in known
+    )
+    assert deleted(view, *names) == sorted(
+        i for i, number in took_out.items() if i not in newest and number not in known
     )

@@ -84,7 +84,7 @@ class DeadLetters:
         """The number of the run and its letters, newest run first, less those that a whole manifest has settled."""
         settled: set[str] = set()
         for number, run in reversed(list(enumerate(self.runs))):
-            manifest, whole = _manifest_of(run)
+            manifest, whole = manifest_of(run)
             # A run that names its manifest has letters of no other: it need not be read to know that they are over.
             for name in () if manifest in settled else run.errors():
                 for letters in read_rows(run.storage, name, columns):
@@ -94,7 +94,7 @@ class DeadLetters:
                 settled.add(manifest)
 
 
-def _manifest_of(run: Run) -> tuple[str | None, bool]:
+def manifest_of(run: Run) -> tuple[str | None, bool]:
     """The one manifest that a run's rows stood in, or None; and whether it is done with the whole of it.
 
     Raises:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
@@ -14,88 +12,32 @@ import pyarrow as pa
 
 from tuku.config import Config
 from tuku.config_load import dump_config
-from tuku.errors import ConfigError, InterruptedRunError, StoppedError, TooManyFailuresError, TukuError
+from tuku.dead_letters import manifest_of
+from tuku.errors import ConfigError, TooManyFailuresError, TukuError
 from tuku.journal import remove_journals
 from tuku.lake import Lake, Run, Stamp
 from tuku.lake_view import LakeView
 from tuku.lease import Lease
 from tuku.pipeline import STAGES, Models
 from tuku.progress import Progress
-from tuku.report import ApiUse, LoadSummary, Report, Rows, StageTime, VerifySummary
+from tuku.report import Report
 from tuku.runtime.blocks import BlockStats
 from tuku.runtime.catalogue import Catalogue
 from tuku.runtime.control import demand, start_control
-from tuku.runtime.demand import quota_use
 from tuku.runtime.engine import run_work_list
 from tuku.runtime.inputs import refuse_unavailable, require_access
 from tuku.runtime.interrupt import interruptible
-from tuku.runtime.ledger import Demand
 from tuku.runtime.loading import check_target, load_lake, require_passed
 from tuku.runtime.models import describe_models
 from tuku.runtime.parallel import LazyCluster
 from tuku.runtime.planning import Planner
+from tuku.runtime.record import Record
 from tuku.runtime.reporting import write_report
 from tuku.runtime.twins import TwinSettler
 from tuku.runtime.unexpected import unexpected
 from tuku.runtime.work_list import Plan, WorkList, scratch_of, write_contents, write_deletions, write_done
 from tuku.runtime.worker import Assignment
 from tuku.schemas import PAID
-
-
-@dataclass
-class _Record:
-    """What is known of the run so far; whatever stops it, a report can be made."""
-
-    config: Config
-    models: Models
-    run: Run
-    resumed: bool
-    plan: Plan = field(default_factory=Plan)
-    stats: BlockStats = field(default_factory=BlockStats)
-    worked: bool = False  # through the whole work list
-    demand: Demand = field(default_factory=dict)
-    load: LoadSummary | None = None
-    verify: VerifySummary | None = None
-    error: TukuError | None = None
-    started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
-    _started: float = field(default_factory=time.monotonic)
-
-    def report(self) -> Report:
-        plan, stats, error = self.plan, self.stats, self.error
-        changed_after_all = max(0, plan.rechecks - stats.unchanged) if self.worked else 0
-        rows = Rows(
-            manifest=plan.manifest,
-            new=plan.new,
-            changed=plan.changed + changed_after_all,
-            unchanged=plan.unchanged - changed_after_all,
-            deleted=plan.deleted,
-            duplicates=plan.duplicates,
-            ok=stats.ok + plan.rewritten,
-            failed=sum(stats.errors.values()),
-        )
-        stopped = isinstance(error, (StoppedError, InterruptedRunError))
-        return Report(
-            run_id=self.run.run_id,
-            status="ok" if error is None else "stopped" if stopped else "failed",
-            exit_code=0 if error is None else error.exit_code,
-            config_sha256=self.config.sha256(),
-            started_at=self.started_at,
-            seconds=round(time.monotonic() - self._started, 3),
-            rows=rows,
-            errors=dict(stats.errors.most_common()),
-            api={stage: ApiUse.of(usage) for stage, usage in stats.usage.items() if usage.requests},
-            quota=quota_use(self.demand, self.models),
-            stages={
-                stage.name: StageTime.of(stats.rows[stage.name], round(stats.seconds[stage.name], 3))
-                for stage in STAGES
-                if stage.name in stats.seconds
-            },
-            load=self.load,
-            verify=self.verify,
-            message=str(error) if error is not None else "",
-            resumed=self.resumed,
-            models=self.models.notes(),
-        )
 
 
 def ingest(config: Config, progress: Progress, *, wait_s: float | None = None) -> Report:
@@ -175,7 +117,7 @@ class _Job:
 def _ingest(job: _Job, progress: Progress) -> Report:
     config, lake = job.config, job.lake
     run, interrupted = lake.begin()
-    record = _Record(config, job.models, run, resumed=bool(interrupted))
+    record = Record(config, job.models, run, resumed=bool(interrupted))
     try:
         with interruptible():
             _work(job, record, progress)
@@ -188,7 +130,7 @@ def _ingest(job: _Job, progress: Progress) -> Report:
     return write_report(record.report(), run, lake, config)
 
 
-def _work(job: _Job, record: _Record, progress: Progress) -> None:
+def _work(job: _Job, record: Record, progress: Progress) -> None:
     config, run, lake = record.config, record.run, job.lake
     progress.phase("plan", job.catalogue.name)
     with LazyCluster(config.runtime, progress) as cluster:
@@ -202,7 +144,7 @@ def _work(job: _Job, record: _Record, progress: Progress) -> None:
     _stamp(lake, job.models, changed=record.plan.work > 0)
     _write_plan(job, record, complete=job.catalogue.whole)
     run.commit()
-    remove_journals(run)
+    _remove_journals(job, run)
     job.lease.require()
     record.load, record.verify = load_lake(config, lake, run.run_id, progress)
     run.write_json("load.json", record.load.model_dump(mode="json"))
@@ -219,7 +161,7 @@ def _work(job: _Job, record: _Record, progress: Progress) -> None:
         )
 
 
-def _plan(job: _Job, record: _Record, view: LakeView, cluster: LazyCluster, progress: Progress) -> None:
+def _plan(job: _Job, record: Record, view: LakeView, cluster: LazyCluster, progress: Progress) -> None:
     config, models, run = record.config, record.models, record.run
     with scratch_of(run) as scratch:
         planner = Planner(config, models, view, scratch, restate=job.catalogue.restate)
@@ -233,12 +175,12 @@ def _plan(job: _Job, record: _Record, view: LakeView, cluster: LazyCluster, prog
     _write_plan(job, record, complete=False)
 
 
-def _write_plan(job: _Job, record: _Record, *, complete: bool) -> None:
+def _write_plan(job: _Job, record: Record, *, complete: bool) -> None:
     plan = {**record.plan.to_dict(), "manifest_uri": job.catalogue.manifest, "complete": complete}
     record.run.write_json("plan.json", plan)
 
 
-def _pipeline(job: _Job, record: _Record, view: LakeView, cluster: LazyCluster, progress: Progress) -> None:
+def _pipeline(job: _Job, record: Record, view: LakeView, cluster: LazyCluster, progress: Progress) -> None:
     config, models, run = record.config, record.models, record.run
     workers = cluster.workers()
     control = start_control(config.limits)
@@ -261,14 +203,14 @@ def _pipeline(job: _Job, record: _Record, view: LakeView, cluster: LazyCluster, 
         record.demand = demand(control)
 
 
-def _add(record: _Record, stats: BlockStats, progress: Progress) -> None:
+def _add(record: Record, stats: BlockStats, progress: Progress) -> None:
     record.stats.add(stats)
     rows = stats.ok + stats.unchanged + sum(stats.errors.values())
     for stage in STAGES:
         progress.advance(stage.name, rows, stats.failed[stage.name])
 
 
-def _require_sum(record: _Record) -> None:
+def _require_sum(record: Record) -> None:
     """Every row that was planned has ended, and is where it was counted."""
     run, plan, stats = record.run, record.plan, record.stats
     ended = stats.ok, stats.unchanged, sum(stats.errors.values())
@@ -283,6 +225,15 @@ def _require_sum(record: _Record) -> None:
             f"The rows do not add up: {what}.",
             "This is a bug in tuku. The run is not committed; please report it with the run's folder.",
         )
+
+
+def _remove_journals(job: _Job, run: Run) -> None:
+    """The run's own, and those of interrupted runs over a manifest that is done with now."""
+    remove_journals(run)
+    if job.catalogue.whole:
+        for older in job.lake.runs():
+            if older.run_id < run.run_id and manifest_of(older)[0] == job.catalogue.manifest:
+                remove_journals(older)
 
 
 def _stamp(lake: Lake, models: Models, *, changed: bool) -> None:

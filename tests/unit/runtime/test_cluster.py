@@ -43,13 +43,13 @@ REFUSED = """
 
 JOINED = """
     import os, signal, sys
-    import ray
     from tuku.config import RuntimeConfig
     from tuku.runtime.cluster import cluster
 
     heard = []
     signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     with cluster(RuntimeConfig(address=sys.argv[1], workers=2)) as workers:
+        import ray
         assert ray.get(ray.remote(lambda: 1).remote()) == workers - 1
         os.kill(os.getpid(), signal.SIGTERM)
         with open(f"/proc/{os.getpid()}/task/{os.getpid()}/children") as file:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fakes.dashscope import DashScopeServer, Fatal, Faults, Limits, Settings
-from tuku.config import CaptionConfig, Config, EmbedConfig, RetryConfig
+from tuku.config import CaptionConfig, Config, EmbedConfig, QuotaConfig, QuotaShareConfig, RetryConfig
 from tuku.runtime.doctor_models import ModelCheckup
-from tuku.runtime.findings import Finding, Skipped, find
+from tuku.runtime.findings import Diagnosis, Finding, Skipped, find
 
 CAPTION, EMBED = "qwen3-vl-flash", "tongyi-embedding-vision-plus"
 MODELS = {"caption": CAPTION, "embed": EMBED}
@@ -104,8 +104,8 @@ def test_a_key_that_is_not_there(stage: str, monkeypatch):
     [
         ("internal_error", "server_error", "try again later"),
         ("unavailable_html", "service_unavailable", "try again later"),
-        ("truncated_json", "bad_answer", "check caption.base_url"),
-        ("reset_before", "connection_reset", "Check caption.base_url"),
+        ("truncated_json", "bad_answer", "check DASHSCOPE_HTTP_BASE_URL"),
+        ("reset_before", "connection_reset", "Check DASHSCOPE_HTTP_BASE_URL"),
         ("hang", "timeout", "retry.request_timeout_s"),
     ],
 )
@@ -142,6 +142,30 @@ def test_a_wrong_address(server, address: str, detail: str, remedy: str):
     assert found.status == "failed"
     assert detail in found.detail
     assert remedy in found.remedy
+
+
+def test_a_quota_smaller_than_one_request_is_wrong():
+    config = Config(caption=CaptionConfig(provider="dashscope", quota=QuotaConfig(tokens_per_min=300)))
+    found = find("model", ModelCheckup("caption", config).describe)
+    assert found.status == "failed"
+    assert "caption.quota.tokens_per_min is 300" in found.detail
+    assert "at least" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("quota", "share", "keys"),
+    [
+        (QuotaConfig(), 1e-9, "embed.quota and quota.share (1e-09)"),
+        (QuotaConfig(requests_per_min=10), 0.05, "embed.quota and quota.share (0.05)"),
+    ],
+)
+def test_a_quota_that_hardly_lets_anything_through_is_doubtful(quota: QuotaConfig, share: float, keys: str):
+    config = Config(embed=EmbedConfig(provider="dashscope", quota=quota), quota=QuotaShareConfig(share=share))
+    found = find("model", ModelCheckup("embed", config).describe)
+    assert found.status == "warning"
+    assert f"{keys} let one request through in " in found.detail
+    assert found.remedy
+    assert Diagnosis((found,)).ok
 
 
 def test_a_model_that_runs_here_needs_no_key_and_answers():

@@ -23,8 +23,9 @@ from tuku.pipeline import Models
 from tuku.protocols import Usage
 from tuku.report import LoadSummary, VerifySummary
 from tuku.runtime.blocks import BlockStats
-from tuku.runtime.ingest import _Record, _stamp
-from tuku.runtime.planning import Plan
+from tuku.runtime.ingest import _stamp
+from tuku.runtime.record import Record
+from tuku.runtime.work_list import Plan
 
 LOADED = LoadSummary(strategy="upsert", collection="tuku_1", alias="tuku", inserted=5)
 PROVEN = VerifySummary(passed=True)
@@ -36,7 +37,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
-def record(lake: Lake, models: Models) -> _Record:
+def record(lake: Lake, models: Models) -> Record:
     """A run that has done its work: 10 rows, of which 5 were stored."""
     run, _ = lake.begin()
     stats = BlockStats(
@@ -48,7 +49,7 @@ def record(lake: Lake, models: Models) -> _Record:
         usage={"caption": Usage(requests=4, retries=1), "embed": Usage()},
     )
     plan = Plan(manifest=10, new=7, changed=1, unchanged=1, duplicates=1, work=8)
-    return _Record(Config(), models, run, resumed=False, plan=plan, stats=stats)
+    return Record(Config(), models, run, resumed=False, plan=plan, stats=stats)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def models() -> Models:
     return Models.of(Config(), FakeCaptioner().description, FakeEmbedder().description)
 
 
-def test_the_report_of_a_run_that_went_well(record: _Record) -> None:
+def test_the_report_of_a_run_that_went_well(record: Record) -> None:
     record.load, record.verify, record.resumed = LOADED, PROVEN, True
     report = record.report()
     assert (report.status, report.exit_code, report.message) == ("ok", 0, "")
@@ -68,7 +69,7 @@ def test_the_report_of_a_run_that_went_well(record: _Record) -> None:
     assert rows.manifest == rows.unchanged + rows.duplicates + rows.ok + rows.failed
 
 
-def test_the_report_has_what_was_counted(record: _Record) -> None:
+def test_the_report_has_what_was_counted(record: Record) -> None:
     report = record.report()
     assert list(report.errors.items()) == [("not_found", 2), ("timeout", 1)]
     assert {stage: (time.rows, time.rows_per_s) for stage, time in report.stages.items()} == {
@@ -93,7 +94,7 @@ def test_the_report_has_what_was_counted(record: _Record) -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, TukuError) else "",
 )
 def test_the_report_of_a_run_that_did_not_end_well(
-    record: _Record, error: TukuError, status: str, exit_code: int
+    record: Record, error: TukuError, status: str, exit_code: int
 ) -> None:
     record.error = error
     report = record.report()
@@ -105,7 +106,7 @@ def test_the_report_of_a_run_that_did_not_end_well(
 
 def test_the_report_of_a_run_that_had_not_begun_to_work(lake: Lake, models: Models) -> None:
     run, _ = lake.begin()
-    report = _Record(Config(), models, run, resumed=False, error=StoppedError("The disk is full.")).report()
+    report = Record(Config(), models, run, resumed=False, error=StoppedError("The disk is full.")).report()
     assert report.rows.manifest == report.rows.ok == report.rows.failed == 0
     assert report.stages == report.api == report.errors == {}
     assert report.seconds >= 0

@@ -12,7 +12,8 @@ from tuku.errors import StorageError, VectorSpaceError, VerificationError
 from tuku.lake import Lake, Stamp
 from tuku.progress import SilentProgress
 from tuku.report import Check, VerifySummary
-from tuku.runtime.loading import load, require_passed
+from tuku.providers.registry import describe_embedder
+from tuku.runtime.loading import load, require_passed, space_differs
 from tuku.schemas import DEAD_LETTERS
 
 
@@ -28,6 +29,35 @@ def add_run(lake: Lake, ids: str, fingerprint: str) -> None:
     run.commit()
 
 
+def stamp_of(config: Config, fingerprint: str, *, shorter_by: int = 0) -> Stamp:
+    embedder = describe_embedder(config.embed)
+    return Stamp(embedder.name, (embedder.dim or 0) - shorter_by, fingerprint)
+
+
+@pytest.mark.parametrize("strategy", ["auto", "upsert", "rebuild"])
+def test_vectors_of_another_length_than_configured_are_not_loaded(tmp_path: Path, strategy: str) -> None:
+    config = configured(tmp_path)
+    config = config.model_copy(update={"load": config.load.model_copy(update={"strategy": strategy})})
+    lake = Lake.at(config.lake.uri)
+    add_run(lake, "abc", "old")
+    lake.write_stamp(stamp_of(config, "old", shorter_by=1))
+    with pytest.raises(VectorSpaceError, match="of length 383; the configuration says .* of length 384") as caught:
+        load(config, SilentProgress())
+    assert "tuku ingest --set load.strategy=rebuild" in caught.value.remedy  # `tuku load` would load the same again
+    assert caught.value.exit_code == 2
+    assert not (tmp_path / "milvus.db").exists()
+
+
+def test_what_differs_between_lake_and_configuration_is_said(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    lake = Lake.at(config.lake.uri)
+    assert space_differs(config, lake) == ""
+    lake.write_stamp(stamp_of(config, "x"))
+    assert space_differs(config, lake) == ""
+    lake.write_stamp(Stamp("fake/model@2", 384, "x"))
+    assert space_differs(config, lake).startswith("The lake holds vectors of fake/model@2 of length 384; the config")
+
+
 def test_an_empty_lake_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="nothing to load"):
         load(configured(tmp_path), SilentProgress())
@@ -39,7 +69,7 @@ def test_a_catalogue_half_moved_to_another_model_is_not_loaded(tmp_path: Path) -
     lake = Lake.at(config.lake.uri)
     add_run(lake, "abc", "old")
     add_run(lake, "c", "new")
-    lake.write_stamp(Stamp("fake/model@2", 2, "new"))
+    lake.write_stamp(stamp_of(config, "new"))
     with pytest.raises(VectorSpaceError, match="2 images of the lake still have vectors of another model"):
         load(config, SilentProgress())
     assert not (tmp_path / "milvus.db").exists()

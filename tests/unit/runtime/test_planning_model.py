@@ -402,7 +402,13 @@ class History:
 
 _SHOWN = Image("", 0, 0, "", (0, 0)).row().keys()
 
-IDS = "abcdef"
+
+
+def sometimes(strategy: st.SearchStrategy[Any], usually: Any) -> st.SearchStrategy[Any]:
+    return st.one_of(st.just(usually), st.just(usually), st.just(usually), strategy)
+
+
+IDS = "abcde"
 # Mostly each image is where it was.
 rows = st.builds(
     lambda number, moved, price: (IDS[number], URIS[(number + moved) % len(URIS)], price),
@@ -410,22 +416,22 @@ rows = st.builds(
 )  # fmt: skip
 # Models come and go; only one of them at a time goes back to what it was: see `stages.plan`.
 model_histories = st.one_of(
-    st.lists(st.tuples(st.integers(1, 2), st.just(1))),
-    st.lists(st.sampled_from([(1, 1), (2, 1), (2, 2), (3, 2)])).map(sorted),
+    st.lists(st.tuples(st.integers(1, 2), st.just(1)), min_size=3),
+    st.lists(st.sampled_from([(1, 1), (2, 1), (2, 2), (3, 2)]), min_size=3).map(sorted),
 )
 nights = st.builds(
     Night,
     edits=st.lists(st.tuples(st.sampled_from(URIS), st.none() | st.integers(0, BROKEN)), max_size=3),
-    rows=st.lists(rows, max_size=8),
+    rows=st.lists(rows, min_size=3, max_size=9),
     models=st.just((1, 1)),
     compare=st.sampled_from(["source", "source", "source", "content", "uri"]),
-    snapshot=st.booleans(),
-    unreadable=st.booleans(),
-    down=st.sets(st.sampled_from(URIS), max_size=1),
-    refused=st.sets(st.tuples(st.sampled_from(["caption", "image", "text"]), st.integers(0, 2)), max_size=2),
-    killed_at=st.none() | st.integers(0, 20),
+    snapshot=sometimes(st.just(True), False),
+    unreadable=sometimes(st.just(True), False),
+    down=sometimes(st.sets(st.sampled_from(URIS), max_size=2), set()),
+    refused=sometimes(st.sets(st.tuples(st.sampled_from(["caption", "image", "text"]), st.integers(0, 2))), set()),
+    killed_at=sometimes(st.integers(0, 15), None),
 )
-histories = st.tuples(st.lists(nights, min_size=2, max_size=6), model_histories).map(
+histories = st.tuples(st.lists(nights, min_size=3, max_size=6), model_histories).map(
     lambda drawn: [replace(night, models=models) for night, models in zip(drawn[0], _held(drawn[1]), strict=False)]
 )
 

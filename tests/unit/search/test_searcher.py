@@ -13,7 +13,7 @@ from tuku.config import Config, MilvusConfig
 from tuku.errors import ConfigError, RowError
 from tuku.protocols import Captioner, Embedder, Picture, Vector
 from tuku.search.results import Query, Result
-from tuku.search.searcher import Searcher
+from tuku.search.searcher import NoVectorError, Searcher
 
 
 @dataclass
@@ -114,6 +114,6 @@ def test_a_picture_that_cannot_be_had_says_why(content: bytes | RowError, code: 
 
 def test_a_query_that_the_model_refuses_says_why() -> None:
     refused = RowError("too_long", "More than 8 words.")
-    with pytest.raises(RowError) as error:
+    with pytest.raises(NoVectorError) as error:
         searcher(embedder=FakeEmbedder(failures={"red": refused})).search(Query(text="red"))
-    assert error.value.code == "too_long"
+    assert error.value.fault == refused

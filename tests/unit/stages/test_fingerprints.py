@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from tuku.protocols import ModelDescription, PictureSize
-from tuku.stages.fingerprints import NO_CAPTION, caption_fingerprint, embedding_fingerprint, source_fingerprint
+from tuku.stages.fingerprints import (
+    NO_CAPTION,
+    caption_fingerprint,
+    embedding_fingerprint,
+    served_fingerprint,
+    source_fingerprint,
+    validators,
+)
 from tuku.terms import Terms
 
 MODEL = ModelDescription("fake", "model", "1", dim=8)
@@ -35,20 +42,36 @@ def test_size_mtime_path_and_absence_change_it(picture: Path) -> None:
     picture.write_bytes(b"12345")
     os.utime(picture, ns=(1, 1_000_000_000))
     seen.append(source_fingerprint(str(picture)))
-    other = picture.rename(picture.with_name("other.jpg"))
-    seen += [source_fingerprint(str(picture)), source_fingerprint(str(other))]
-    assert len(set(seen)) == 5
+    picture.unlink()
+    seen.append(source_fingerprint(str(picture)))
+    assert None not in seen
+    assert len(set(seen)) == 4
 
 
-def test_a_remote_file_is_known_by_its_uri() -> None:
-    assert source_fingerprint("https://x.test/a.jpg") == source_fingerprint("https://x.test/a.jpg")
-    assert source_fingerprint("https://x.test/a.jpg") != source_fingerprint("https://x.test/b.jpg")
+def test_of_a_remote_file_nothing_is_known_before_it_is_asked_for() -> None:
+    assert source_fingerprint("https://x.test/a.jpg") is None
 
 
 @pytest.mark.parametrize("path", ["/a\0b.jpg", "/" + "x" * 5_000, "/half \ud800 character.jpg"])
-def test_a_path_that_cannot_be_is_no_exception(path: str) -> None:
-    assert source_fingerprint(path) == source_fingerprint(path)
-    assert source_fingerprint(path) != source_fingerprint(path + "x")
+def test_a_path_that_cannot_be_is_missing(path: str) -> None:
+    assert source_fingerprint(path) == source_fingerprint("/absent.jpg") == "missing"
+
+
+@pytest.mark.parametrize("said", [(None, None), ('"1"', None), (None, "Mon"), ('W/"图"', "\udcff"), ('"', "{}")])
+def test_what_a_server_said_is_kept_word_for_word(said: tuple[str | None, str | None]) -> None:
+    fingerprint = served_fingerprint(*said)
+    assert fingerprint.isascii()
+    assert validators(fingerprint) == said
+
+
+def test_what_is_said_otherwise_is_another_fingerprint() -> None:
+    said = [(None, None), ('"1"', None), (None, '"1"'), ('"2"', None), ('"1"', '"1"')]
+    assert len({served_fingerprint(*each) for each in said}) == len(said)
+
+
+@pytest.mark.parametrize("fingerprint", [None, "", "missing", "4 bytes at 1"])
+def test_a_local_file_has_no_validators(fingerprint: str | None) -> None:
+    assert validators(fingerprint) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from fakes.models import FakeCaptioner, FakeEmbedder
 from fakes.tables import decoded_rows
-from tuku.errors import RowError, StoppedError
+from tuku.errors import SAME_CONTENT, STOPPED, UNCHANGED, RowError, StoppedError
 from tuku.lake import Lake, Run, read_rows
 from tuku.protocols import Caption
-from tuku.schemas import DEAD_LETTERS, IMAGES, MANIFEST_ROW
+from tuku.schemas import DEAD_LETTERS, IMAGES, MANIFEST_ROW, PAID, TWINS
 from tuku.stages.caption import caption_batch
 from tuku.stages.embed import embed_batch
 from tuku.stages.paid import PaidAnswers
@@ -117,9 +117,47 @@ def test_dead_letters_of_one_id_in_two_blocks_are_both_kept(run: Run) -> None:
     assert sorted(read_both(run)[1]["row_number"].to_pylist()) == [1, 2]
 
 
+def twins(run: Run, round_: int) -> list[str]:
+    return read(run, run.twins(round_), TWINS)["image_id"].to_pylist()
+
+
+def test_rows_that_ended_without_a_failure_are_no_dead_letters_and_twins_are_the_next_rounds(run: Run) -> None:
+    ended = [RowError(code, "Ended.") for code in (SAME_CONTENT, UNCHANGED, STOPPED, SAME_CONTENT)]
+    batch = finished(*ended, NOT_FOUND, RED)
+    write_batch(batch, run, round_=2)
+    images, dead_letters = read_both(run)
+    assert (images["image_id"].to_pylist(), dead_letters["image_id"].to_pylist()) == (["id-5"], ["id-4"])
+    assert twins(run, 2) == ["id-0", "id-3"]
+    assert run.twins(1) == []
+
+
+def test_a_block_written_again_replaces_its_twins_too(run: Run) -> None:
+    same = RowError(SAME_CONTENT, "Another has it.")
+    write_batch(finished(same, RED), run)
+    write_batch(finished(RED, same), run)
+    assert twins(run, 1) == ["id-1"]
+    assert read_both(run)[0]["image_id"].to_pylist() == ["id-0"]
+    write_batch(finished(RED, RED), run)
+    assert twins(run, 1) == []
+
+
+def test_what_a_stopped_row_had_gained_is_kept(run: Run) -> None:
+    failing = FakeEmbedder(failures={"A red picture": RowError(STOPPED, "Halted.")})
+    batch = caption_batch(decoded_rows(RED), FakeCaptioner(), "c", PaidAnswers())
+    write_batch(embed_batch(batch, failing, ("image", "text"), "e", PaidAnswers()), run)
+    [paid] = read(run, run.paid(), PAID).to_pylist()
+    assert (paid["caption"], paid["caption_fingerprint"], paid["embedding_fingerprint"]) == ("A red picture", "c", "e")
+    assert paid["image_embedding"] is not None
+    assert paid["text_embedding"] is None
+    assert [table.num_rows for table in read_both(run)] == [0, 0]
+
+
 def test_a_full_disk_stops_the_job() -> None:
     class FullSink:
         run_id = "r-1"
+
+        def write_twins(self, name: str, rows: pa.Table, round_: int) -> None:
+            assert rows.num_rows == 0
 
         def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table, paid: pa.Table) -> None:
             raise StoppedError("The disk is full.")

@@ -72,7 +72,7 @@ class Outage:
         self._failing_since_s = 0.0  # the first failure since the last answer
         self._down_since_s: float | None = None
         self._since = datetime.now(timezone.utc)
-        self._last_fault: Unavailable | None = None
+        self._last_fault = ""
         self._probing = False
         self._probe_wait_s = FIRST_PROBE_S
         self._waiting: deque[asyncio.Future[bool]] = deque()
@@ -114,7 +114,7 @@ class Outage:
         if not self._failures:
             self._failing_since_s, self._since = now_s, datetime.now(timezone.utc)
         self._failures += 1
-        self._last_fault = fault
+        self._last_fault = fault.sentence
         if probe:
             self._probe_wait_s = min(2 * self._probe_wait_s, LAST_PROBE_S)
             return fault.code not in _PERHAPS_THE_ROW or len(self._waiting) >= FAILURES_IN_A_ROW
@@ -138,7 +138,7 @@ class Outage:
             return
         error = StoppedError(
             f"{self._name} has not answered since {self._since:%Y-%m-%d %H:%M:%S} UTC ({down_s:.0f} s); "
-            f"the last failure was {self._last_fault.sentence if self._last_fault else 'not seen.'}",
+            f"the last failure was {self._last_fault}",
             "Run it again when the service works: what was finished is kept. To wait longer, raise retry.max_outage_s.",
         )
         self._quota.halt(error)
