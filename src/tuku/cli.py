@@ -17,6 +17,7 @@ from tuku.cli_errors import errors
 from tuku.cli_options import budget, catalogue, common, overridden, patience, read_config, wait_s
 from tuku.cli_output import complain, fail, make_progress, print_json, show, show_proof, show_report
 from tuku.errors import VerificationError
+from tuku.runtime.interrupt import interruptible
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -198,7 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(given: list[str]) -> int:
     try:
-        code: int = cli.main(args=given, prog_name="tuku", standalone_mode=False)
+        with interruptible():
+            code: int = cli.main(args=given, prog_name="tuku", standalone_mode=False)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except VerificationError as error:
@@ -207,7 +209,5 @@ def _run(given: list[str]) -> int:
         if os.environ.get("TUKU_DEBUG"):
             traceback.print_exc()
         return fail(error, as_json="--json" in given)
-    except KeyboardInterrupt:
-        return complain("Stopped by SIGINT.", "", 130)
     sys.stdout.flush()
     return code

@@ -80,6 +80,10 @@ class LakeConfig(Section):
     """Where the results are kept."""
 
     uri: Name = "demo/lake"
+    part_mb: Annotated[int, Field(ge=128, le=512)] = 256
+    compact_files: Count | None = 500
+    keep_days: NotNegative = 7.0
+    keep_runs_days: NotNegative = 90.0
 
 
 class FetchConfig(Section):

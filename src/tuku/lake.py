@@ -8,7 +8,8 @@
     <lake>/runs/<run_id>/paid/part-*.parquet      answers paid for by rows that did not, or that were stopped
     <lake>/runs/<run_id>/_COMMITTED               the list of these files: from here on readers see the run
 
-Run ids sort by time. The current view of the lake is, for every image_id, its row in the newest committed run.
+Run ids sort by time. The current view of the lake is, for every image_id, its row in the newest committed run. A
+compaction is a run too: its marker says which runs it replaces; their images are no longer looked at (docs/lake.md).
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from tuku.errors import StorageError
 from tuku.journal import read_journals
 from tuku.lease import USUAL_TIMES, Lease, LeaseTimes, hold_lease
 from tuku.part_files import count_rows, read_rows
-from tuku.run import Run
+from tuku.run import Run, unreplaced
 from tuku.storage import Storage
 
-__all__ = ["Lake", "Run", "Stamp", "count_rows", "new_run_id", "read_rows"]
+__all__ = ["Lake", "Run", "Stamp", "count_rows", "new_run_id", "read_rows", "unreplaced"]
 
 _MODELS = "models.json"
 _TIME = "%Y%m%dT%H%M%S%fZ"

@@ -7,7 +7,7 @@ the lower: of two rows of one image the one at the larger place is the newer.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuku.lake import Lake, Run, count_rows, read_rows
+from tuku.lake import Lake, Run, read_rows, unreplaced
 from tuku.schemas import DELETED, IMAGES, KNOWN
 
 _ROW_BITS = 32
@@ -33,6 +33,16 @@ class LakeFile:
     run: Run
     name: str
     deleted: bool = False
+
+    def brings_other_than(self, run_ids: Container[str]) -> bool:
+        """Whether any of its rows came with a run not among these. Only a compaction has rows that others made."""
+        if self.run.run_id in run_ids:
+            return False
+        return not self.run.replaces or any(
+            run_id not in run_ids
+            for table in read_rows(self.run.storage, self.name, ["run_id"])
+            for run_id in table.column("run_id").unique().to_pylist()
+        )
 
     def tables(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
         """Its rows in tables of some thousand, each with the place of its first row."""
@@ -70,15 +80,16 @@ class LakeView:
 
     @classmethod
     def everything(cls, lake: Lake) -> LakeView:
-        """All committed runs, whatever model filled their vectors."""
-        return cls(lake, tuple(lake.committed_runs()))
+        """All committed runs, whatever model filled their vectors. Compactions stand for the runs that they replace."""
+        return cls(lake, unreplaced(lake.committed_runs()))
 
     @classmethod
     def of_one_space(cls, lake: Lake) -> LakeView:
         """All committed runs, but only vectors of the model that the lake is stamped with."""
-        runs, stamp = tuple(lake.committed_runs()), lake.stamp()
+        runs, stamp = unreplaced(lake.committed_runs()), lake.stamp()
         # A lake of a single run has a single model.
-        return cls(lake, runs, stamp.embedding_fingerprint if stamp is not None and len(runs) > 1 else None)
+        several = len(runs) > 1 or any(run.replaces for run in runs)
+        return cls(lake, runs, stamp.embedding_fingerprint if stamp is not None and several else None)
 
     @cached_property
     def files(self) -> tuple[LakeFile, ...]:
@@ -92,8 +103,8 @@ class LakeView:
         return tuple(LakeFile(number, *file) for number, file in enumerate(found))
 
     def run_ids(self) -> set[str]:
-        """The runs this view is made of."""
-        return {run.run_id for run in self.runs}
+        """The runs this view is made of, and those that the compactions among them replace."""
+        return {run.run_id for run in self.runs}.union(*(run.replaces for run in self.runs))
 
     def rows(self) -> int:
         """Number of images."""
@@ -111,19 +122,35 @@ class LakeView:
 
     def stored_rows(self) -> int:
         """Number of rows in its files, those that newer ones have superseded included."""
-        return sum(count_rows(run.storage, run.parts()) for run in self.runs)
+        return sum(run.rows() for run in self.runs)
+
+    def live_rows(self) -> dict[str, int]:
+        """How many rows of each run are current, by run id."""
+        places = self._live_places
+        if places is None:
+            return {run.run_id: run.rows() for run in self.runs}
+        live = dict.fromkeys((run.run_id for run in self.runs), 0)
+        for file, rows in zip(self.files, np.bincount(places >> _ROW_BITS, minlength=len(self.files)), strict=True):
+            live[file.run.run_id] += 0 if file.deleted else int(rows)
+        return live
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """All images, newest run first, in tables of at most some thousand rows (schema `IMAGES` or its columns)."""
         return self._live(list(columns or IMAGES.names))
 
-    def changed_since(self, run_ids: set[str]) -> Iterator[pa.Table]:
-        """The images of this view that came with a run not among `run_ids` (schema `IMAGES`)."""
+    def changed_since(self, run_ids: Container[str]) -> Iterator[pa.Table]:
+        """The images of this view that came with a run not among `run_ids` (schema `IMAGES`).
+
+        Those in a compaction came with the run that made them.
+        """
         return self._live(IMAGES.names, skip=run_ids)
 
-    def deleted_since(self, run_ids: set[str]) -> Iterator[pa.Array]:
+    def deleted_since(self, run_ids: Container[str]) -> Iterator[pa.Array]:
         """Ids of images that a run not among `run_ids` took out, and that are not back."""
-        recent = [file for file in self.files if file.deleted and file.run.run_id not in run_ids]
+        recent = [
+            file for file in self.files if file.deleted and file.run.run_id not in run_ids and not file.run.replaces
+        ]
+        yield from self._deleted_before_compactions(run_ids)
         if not recent:
             return
         places = _newest(self.files[recent[0].number :])
@@ -159,20 +186,41 @@ class LakeView:
                 tables.append(table.take(positions))
         return pa.concat_tables(tables)
 
-    def _live(self, columns: list[str], skip: Collection[str] = ()) -> Iterator[pa.Table]:
-        """The live rows of the runs not in `skip`, newest first. Runs older than all of those are not read."""
-        wanted = [file for file in self.files if not file.deleted and file.run.run_id not in skip]
+    def _deleted_before_compactions(self, run_ids: Container[str]) -> Iterator[pa.Array]:
+        """As `deleted_since`, for runs that were replaced. Their lists of deletions are kept longer than their images.
+
+        Those who have seen what a compaction replaces, or the compaction, need not read anything.
+        """
+        names = [
+            name
+            for run in self.runs
+            if run.run_id not in run_ids and any(replaced not in run_ids for replaced in run.replaces)
+            for each in (run, *(Run(run.storage, old) for old in sorted(run.replaces) if old not in run_ids))
+            for name in each.deleted()
+        ]
+        listed = [table.column("image_id") for name in names for table in read_rows(self.lake.storage, name)]
+        gone = pa.chunked_array(listed, pa.string()).unique()
+        for table in self.batches(["image_id"]) if len(gone) else ():
+            gone = gone.filter(pc.invert(pc.is_in(gone, value_set=table.column("image_id"))))
+        if len(gone):
+            yield gone
+
+    def _live(self, columns: list[str], skip: Container[str] = ()) -> Iterator[pa.Table]:
+        """The live rows that came with runs not in `skip`, newest first. Runs older than all of those are not read."""
+        wanted = [file for file in self.files if not file.deleted and file.brings_other_than(skip)]
         if not wanted:
             return
-        read = (
-            columns if self.embedding_fingerprint is None else list(dict.fromkeys([*columns, "embedding_fingerprint"]))
-        )
-        places = self._live_places if not skip else _newest(self.files[wanted[0].number :])
-        for file in reversed(wanted):
-            for place, table in file.tables(read):
+        of_space = [] if self.embedding_fingerprint is None else ["embedding_fingerprint"]
+        first = wanted[0].number
+        places = self._live_places if first == 0 else _newest(self.files[first:])
+        for file in sorted(wanted, key=lambda file: file.run.run_id, reverse=True):
+            origin = ["run_id"] if file.run.replaces else []
+            for place, table in file.tables(list(dict.fromkeys([*columns, *of_space, *origin]))):
                 live = _at(table, place, places)
                 if self.embedding_fingerprint is not None:
                     live = live.filter(pc.equal(live.column("embedding_fingerprint"), self.embedding_fingerprint))
+                if origin:
+                    live = _of_other_runs(live, skip)
                 if live.num_rows:
                     yield live.select(columns)
 
@@ -203,3 +251,13 @@ def _at(table: pa.Table, place: int, places: np.ndarray | None) -> pa.Table:
         return table
     low, high = np.searchsorted(places, (place, place + table.num_rows))
     return table if high - low == table.num_rows else table.take(pa.array(places[low:high] - place))
+
+
+def _of_other_runs(table: pa.Table, run_ids: Container[str]) -> pa.Table:
+    """The rows that did not come with one of these runs."""
+    origins = table.column("run_id")
+    there = origins.unique().to_pylist()
+    others = [run_id for run_id in there if run_id not in run_ids]
+    return (
+        table if len(others) == len(there) else table.filter(pc.is_in(origins, value_set=pa.array(others, pa.string())))
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from tuku.storage import Storage
 
 _MARKER = "_COMMITTED"
 _REJECTED = "_REJECTED"
+_COMPACTION = "_COMPACTION"
 _NOTHING = PAID.empty_table()
 
 
@@ -59,21 +60,60 @@ class Run:
         """Whether readers see this run."""
         return self.marker is not None
 
-    def commit(self) -> None:
+    def commit(self, replaces: Collection[str] = ()) -> None:
         """Make the run visible, with the files that are in its folder now.
+
+        Args:
+            replaces: ids of runs that are no longer looked at from then on (see `Marker`).
 
         Raises:
             LeaseLostError: another run has taken this one for dead and sealed it. What was on disk then is kept.
         """
-        if not self._create_marker(Marker(self._on_disk())) and self.marker is not None and self.marker.sealed:
+        marker = Marker(self._on_disk(), replaces=frozenset(replaces))
+        if not self._create_marker(marker) and self.marker is not None and self.marker.sealed:
             raise self._taken_over()
 
     def seal(self) -> None:
         """Commit an interrupted run with what it has finished; from here on it cannot do so itself.
 
-        What it was about to delete stays: only a run that has seen its whole manifest may judge what is missing.
+        What it was about to delete stays: only a run that has seen its whole manifest may judge what is missing. And
+        of a compaction nothing counts: what it would have replaced is there.
         """
-        self._create_marker(Marker({**self._on_disk(), "deleted": {}}, sealed=True))
+        left: dict[Kind, dict[str, int]] = {kind: {} for kind in KINDS}
+        if not self.compacting:
+            left |= {**self._on_disk(), "deleted": {}}
+        self._create_marker(Marker(left, sealed=True))
+
+    def begin_compaction(self, replaces: Collection[str]) -> None:
+        """Say what this run is for, before it has any files."""
+        self.write_json(_COMPACTION, {"replaces": sorted(replaces)})
+
+    def discard(self) -> None:
+        """Remove all there is of a run that is not committed. What remains if that fails is on no list."""
+        if not self.committed:
+            marked = f"{self.folder}/{_COMPACTION}"  # goes last: without it the rest would be sealed as images
+            for stored in sorted(self.storage.walk(self.folder), key=lambda stored: stored.name == marked):
+                self.storage.remove(stored.name)
+            self.storage.remove_empty(self.folder)
+
+    @property
+    def compacting(self) -> bool:
+        """Whether the run was begun as a compaction; see `replaces` for whether it has become one."""
+        return self.storage.exists(f"{self.folder}/{_COMPACTION}")
+
+    @property
+    def replaces(self) -> frozenset[str]:
+        """The runs whose images stand in this one (see `Marker`); none, unless it is a compaction."""
+        marker = self.marker
+        return frozenset() if marker is None else marker.replaces
+
+    def drop(self, names: Collection[str]) -> None:
+        """Take files (names relative to the lake) off a committed run's list. They can be removed then."""
+        marker, own = self.marker, len(self.folder) + 1
+        smaller = None if marker is None else marker.without({name[own:] for name in names})
+        if smaller is not None and smaller != marker:
+            self.storage.write(self._marker_name, smaller.to_json())
+            self._know(smaller)
 
     def reject(self, reason: str) -> None:
         """Mark the run as wrong: no later run builds on its parts."""
@@ -83,6 +123,16 @@ class Run:
     def rejected(self) -> bool:
         """Whether the run's parts must not be used."""
         return self.storage.exists(f"{self.folder}/{_REJECTED}")
+
+    @property
+    def rejected_s(self) -> float | None:
+        """When the run was rejected, seconds since 1970; None if it was not."""
+        mark = f"{self.folder}/{_REJECTED}"
+        return next((file.modified_s for file in self.storage.walk(self.folder, depth=1) if file.name == mark), None)
+
+    def listed(self) -> list[str]:
+        """Names of all files on a committed run's list."""
+        return [name for kind in KINDS if self.committed for name in self._files(kind)]
 
     def parts(self) -> list[str]:
         """Names of the files of images (schema `IMAGES`)."""
@@ -218,3 +268,10 @@ class Run:
             return
         with self.storage.atomic(path) as file:
             pq.write_table(rows, file, compression="zstd")
+
+
+def unreplaced(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Those of some runs that no compaction among them stands for, in their order."""
+    every = tuple(runs)
+    replaced = frozenset[str]().union(*(run.replaces for run in every))
+    return tuple(run for run in every if run.run_id not in replaced)

@@ -89,6 +89,7 @@ FETCHED = _extend(
     pa.field("content", pa.large_binary()),  # the file's bytes
     pa.field("content_sha256", pa.string()),
     pa.field("known_content", pa.string()),  # content_sha256 of this image in the lake
+    pa.field("known_answers", pa.uint8()),  # what the lake's row has for it: see `stages.twins`
 )
 
 DECODED = _extend(
@@ -100,7 +101,7 @@ DECODED = _extend(
     pa.field("jpeg", pa.large_binary()),  # the same as a file, instead of its pixels, if only services look at it
     pa.field("pixels_width", pa.int32()),  # of either
     pa.field("pixels_height", pa.int32()),
-    drop=("content", "known_content"),
+    drop=("content", "known_content", "known_answers"),
 )
 
 CAPTIONED = _extend(

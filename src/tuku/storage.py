@@ -22,6 +22,26 @@ _LOCK = ".lock"
 
 
 @dataclass(frozen=True)
+class Stored:
+    """A file in a storage.
+
+    Attributes:
+        name: relative to the root.
+        size: bytes.
+        modified_s: when it was last written, seconds since 1970.
+    """
+
+    name: str
+    size: int
+    modified_s: float
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it was being written, and perhaps still is."""
+        return self.name.rpartition("/")[2].startswith(TEMPORARY)
+
+
+@dataclass(frozen=True)
 class Storage:
     """A folder on a local disk, or on a file system that several hosts share.
 
@@ -145,6 +165,11 @@ class Storage:
         with explaining(self.path(name)):
             return self.path(name).exists()
 
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+        with explaining(self.path(name)):
+            return self.path(name).stat().st_size
+
     def files(self, folder: str, suffix: str = "") -> list[str]:
         """Names (relative to the root, sorted) of the finished files in a folder; empty if there is none."""
         names = (
@@ -157,6 +182,32 @@ class Storage:
     def folders(self, folder: str) -> list[str]:
         """Last names (sorted) of the folders in a folder; empty if there is none."""
         return sorted(entry.name for entry in self._entries(folder) if entry.is_dir())
+
+    def walk(self, folder: str = "", depth: int | None = None) -> Iterator[Stored]:
+        """All files below a folder (the root, when none is named), unfinished ones too, with its folders to a depth.
+
+        Links are passed over, for what they lead to may be anybody's.
+        """
+        if folder and self.path(folder).is_symlink():
+            return
+        for entry in sorted(self._entries(folder), key=lambda entry: entry.name):
+            name = f"{folder}/{entry.name}".lstrip("/")
+            if entry.is_dir(follow_symlinks=False):
+                if depth is None or depth > 1:
+                    yield from self.walk(name, None if depth is None else depth - 1)
+            elif entry.is_file(follow_symlinks=False):
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:  # it was a file that somebody has just finished
+                    continue
+                yield Stored(name, found.st_size, found.st_mtime)
+
+    def remove_empty(self, folder: str) -> None:
+        """Remove a folder and those in it, as far as there is nothing in them."""
+        with explaining(self.path(folder)):
+            for path, _, _ in os.walk(self.path(folder), topdown=False):
+                if not any(Path(path).iterdir()):
+                    Path(path).rmdir()
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
         with explaining(self.path(folder)):

@@ -40,6 +40,7 @@ class ImageServer:
         for path, fault in _FAULTS.items():
             app.router.add_get(path, fault)
         app.router.add_get("/-/flaky/{failures}/{name:.+}", self._flaky)
+        app.router.add_get("/-/version/{name:.+}", self._version)
         app.router.add_get("/{name:.+}", self._file)
         app.middlewares.append(self._record)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -69,6 +70,17 @@ class ImageServer:
         if self.hits[request.path] <= int(request.match_info["failures"]):
             raise web.HTTPServiceUnavailable
         return await self._file(request)
+
+    async def _version(self, request: web.Request) -> web.Response:
+        """A file with the headers that the query says; 304 if the request has one of them for condition."""
+        conditions = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
+        said = {name: request.query[name] for name in conditions if name in request.query}
+        if any(request.headers.get(conditions[name]) == value for name, value in said.items()):
+            return web.Response(status=304)
+        answer = await self._file(request)
+        del answer.headers["ETag"]
+        answer.headers.update(said)
+        return answer
 
 
 async def _status(request: web.Request) -> web.Response:

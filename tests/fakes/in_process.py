@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from tuku.config import Config
 from tuku.fetching import Fetcher
-from tuku.journal import AnswerJournal
+from tuku.journal import AnswerJournal, remove_journals
 from tuku.lake import Lake, Run
 from tuku.lake_view import LakeView
 from tuku.pipeline import Models, Toolbox
@@ -68,7 +68,7 @@ class Job:
         return Models.of(self.config, self.captioner.description, self.embedder.description)
 
     def work(self, run: Run, manifest: str) -> None:
-        """As far as to the commit, which is the caller's."""
+        """From the manifest to the commit."""
         view, config, models = LakeView.everything(self.lake), self.config, self.models
         with scratch_of(run) as scratch:
             planned = Planner(config, models, view, scratch).plan(
@@ -82,6 +82,8 @@ class Job:
             self._rounds(run, view, planned, journal)
         finally:
             journal.close()
+        run.commit()
+        remove_journals(run)
 
     def _rounds(self, run: Run, view: LakeView, planned: Planned, journal: AnswerJournal) -> None:
         self.stats = BlockStats()

@@ -104,7 +104,6 @@ class MemoryLake:
         if changed:
             yield self._table(changed)
 
-
     def deleted_since(self, run_ids: set[str]) -> Iterator[pa.Array]:
         for run_id, ids in self.gone.items():
             if run_id not in run_ids:

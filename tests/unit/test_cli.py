@@ -17,7 +17,7 @@ from tuku.cli import cli, main
 from tuku.runtime import ingest as ingesting
 from tuku.runtime import searching
 
-COMMANDS = ["ingest", "plan", "load", "verify", "search", "errors", "report", "doctor"]
+COMMANDS = ["ingest", "retry", "plan", "load", "verify", "search", "errors", "report", "doctor"]
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +104,8 @@ def test_a_wrong_configuration_as_json(capsys):
         ["search", "a cat", "--limit", "0"],
         ["load", "--strategy", "replace"],
         ["ingest", "a.csv", "--max-cost", "-1"],
+        ["ingest", "a.csv", "--max-cost", "nan"],
+        ["ingest", "a.csv", "--max-minutes", "inf"],
         ["ingest", "a.csv", "--max-calls", "1.5"],
         ["ingest", "a.csv", "--max-minutes", "0"],
     ],
@@ -114,12 +116,14 @@ def test_a_command_line_that_is_not_understood(capsys, arguments):
     assert (code, out) == (2, "")
     assert err.startswith("tuku: ")
     assert "tuku COMMAND --help" in err
+    assert "--set" not in err
 
 
 def test_a_budget_on_the_command_line_is_that_of_the_configuration(capfd, monkeypatch):
     given = []
 
-    def run_ingest(config, _progress):
+    def run_ingest(config, _progress, *, wait_s):
+        assert wait_s is None
         given.append(config)
         return full_report()
 
@@ -165,8 +169,14 @@ def test_what_nobody_expected_is_one_line_and_a_way_to_see_more(capsys, monkeypa
     assert what == "tuku: Unexpected ValueError: three of a kind"
     assert "TUKU_DEBUG" in remedy
     monkeypatch.setenv("TUKU_DEBUG", "1")
-    with pytest.raises(ValueError, match="second line"):
-        main(["search", "a cat"])
+    code, out, err = run(capsys, "search", "a cat", "--json")
+    assert code == json.loads(out)["exit_code"] == 1
+    assert err.startswith("Traceback")
+    assert "and a second line" in err
+    assert err.splitlines()[-2] == what
+    code, out, err = run(capsys, "ingest", "a.csv", "--set", "decode.max_pixel=5", "--json")
+    assert code == json.loads(out)["exit_code"] == 2
+    assert err.startswith("Traceback")
 
 
 def test_ctrl_c_outside_of_a_run(capsys, monkeypatch):

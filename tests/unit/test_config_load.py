@@ -229,10 +229,53 @@ def test_the_value_of_an_unknown_key_is_not_shown(override: str) -> None:
     assert "s3cret" not in complaint(overrides=(override,), MILVUS_TOKEN=TOKEN)
 
 
-def test_credentials_in_an_address_are_not_dumped() -> None:
-    config = load_config(None, ["milvus.uri=https://root:s3cret@milvus.example:19530/db"], {})
-    dumped = yaml.safe_load(dump_config(config))
-    assert dumped["milvus"]["uri"] == "https://***@milvus.example:19530/db"
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("https://root:s3cret@milvus.example:19530/db", "https://***@milvus.example:19530/db"),
+        ("https://root:s3/cr@t@milvus.example:19530", "https://***@milvus.example:19530"),
+        ("https://milvus.example:19530?token=s3cret", "https://milvus.example:19530?***"),
+    ],
+)
+def test_credentials_in_an_address_are_not_dumped(uri: str, shown: str) -> None:
+    config = load_config(None, [f"milvus.uri={uri}"], {})
+    assert yaml.safe_load(dump_config(config))["milvus"]["uri"] == shown
+
+
+def test_an_entry_that_is_named_as_a_secret_is_not_dumped() -> None:
+    config = load_config(None, ["caption.parameters={api_key: s3cret, seed: 1}", "caption.max_tokens=50"], {})
+    dumped = yaml.safe_load(dump_config(config))["caption"]
+    assert dumped["parameters"] == {"api_key": "***", "seed": 1}
+    assert dumped["max_tokens"] == 50
+
+
+@pytest.mark.parametrize("section", ["caption", "embed"])
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://host:99999", "its host or port cannot be read"),
+        ("http://user:s3cret@host", "it holds a user or a password"),
+        ("http://user:s3/cret@host", "cannot be read"),
+        ("http://host/v1?key=s3cret", "leave out the query"),
+        ("not an address", "blanks"),
+    ],
+)
+def test_what_is_no_address_of_a_service_is_refused(section: str, address: str, said: str) -> None:
+    message = complaint(overrides=(f"{section}.base_url={address}",))
+    assert f"{section}.base_url is " in message
+    assert f"allowed: the address of a service, such as https://host/api/v1; {said}" in message or said in message
+    assert "s3" not in message
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\nb", " a", "a" * 201])
+def test_what_is_no_name_of_a_model_is_refused(name: str) -> None:
+    message = complaint(overrides=(f"embed.model={name}",))
+    assert "allowed: a model's name: at most 200 characters" in message
+
+
+def test_a_quota_has_a_maximum() -> None:
+    message = complaint(overrides=(f"caption.quota.tokens_per_min={10**400}",))
+    assert "allowed: a whole number from 1 to 1,000,000,000, or null" in message
 
 
 def test_a_dump_loads_again_as_the_same_configuration(tmp_path: Path) -> None:

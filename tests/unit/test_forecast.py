@@ -23,7 +23,9 @@ def rendered(forecast: Forecast) -> str:
 
 
 def test_the_json_is_that_of_the_contract():
-    found = Forecast(ROWS, {"caption": CAPTION, "embed": EMBED}, sampled=32).to_dict()
+    found = Forecast(
+        ROWS, {"caption": CAPTION, "embed": EMBED}, sampled=32, reasons={"new": 70, "source": 10}
+    ).to_dict()
     assert json.loads(json.dumps(found)) == {
         "rows": {
             "manifest": 100,
@@ -35,6 +37,7 @@ def test_the_json_is_that_of_the_contract():
             "failed": 2,
             "duplicates": 3,
         },
+        "reasons": {"new": 70, "source": 10},
         "calls": {"caption": 80, "embed": 10},
         "tokens": {"caption": 10_000, "embed": 4_000},
         "cost": {"caption": 0.011, "embed": 0.004, "total": 0.015, "currency": "CNY"},
@@ -75,7 +78,7 @@ def test_the_slowest_stage_of_which_a_limit_is_known_decides(minutes, expected):
 
 def test_people_see_the_price_its_date_and_that_it_is_an_estimate():
     forecast = Forecast(
-        ROWS, {"caption": CAPTION, "embed": EMBED}, 32, {"truncated": 2, "not_found": 1}, ("Beware\x1b",)
+        ROWS, {"caption": CAPTION, "embed": EMBED}, 32, {"truncated": 2, "not_found": 1}, warnings=("Beware\x1b",)
     )
     text = rendered(forecast)
     for part in ("80 images to do · 90 calls · about CNY 0.02 · 5 min 30 s", "Estimate, at prices of 2026-10-01 and"):
@@ -84,6 +87,16 @@ def test_people_see_the_price_its_date_and_that_it_is_an_estimate():
     assert "Beware\\e" in text
     total = next(line for line in text.splitlines() if line.strip().startswith("total"))
     assert total.split() == ["total", "90", "13,000", "1,000", "CNY", "0.02", "5", "min", "30", "s"]
+
+
+def test_people_see_why():
+    reasons = {"new": 70_000, "caption": 7, "recheck": 5, "a later one": 1}
+    text = rendered(Forecast(ROWS, {"caption": CAPTION}, reasons=reasons))
+    lines = [[word.strip() for word in line.split(maxsplit=2)] for line in text.splitlines()]
+    assert ["new", "70,000", "not in the lake yet"] in lines
+    assert any(line[:2] == ["caption", "7"] and "captioned again" in line[2] for line in lines)
+    assert any(line[:2] == ["recheck", "5"] for line in lines)
+    assert "Why" not in rendered(Forecast(ROWS, {"caption": CAPTION}))
 
 
 def test_nothing_to_do_is_said():

@@ -23,9 +23,7 @@ def lake(tmp_path: Path) -> Lake:
     return Lake.at(str(tmp_path / "lake"))
 
 
-def add_run(
-    lake: Lake, ids: str, *, gone: Iterable[str] = "", model: str = "fake/model@1", commit: bool = True
-) -> Run:
+def add_run(lake: Lake, ids: str, *, gone: Iterable[str] = "", model: str = "fake/model@1", commit: bool = True) -> Run:
     """A run with one image for each letter, in part files of two; their captions name the run's number.
 
     It takes out the images of `gone`.

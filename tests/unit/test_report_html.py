@@ -153,3 +153,10 @@ def test_a_stage_of_an_evil_name_is_escaped_in_its_chart():
 def test_the_bill_has_a_total():
     uses = {"caption": ApiUse(requests=50, cost=1.25), "embed": ApiUse(requests=10, cost=0.5)}
     assert "In all: CNY 1.75, for 60 requests." in _Page(render_report(full_report(api=uses), [], {})).text
+
+
+def test_no_credentials_and_no_signatures_are_passed_on():
+    uri = "https://user:hunter2@a.b/图.jpg?Signature=hunter2#hunter2"
+    html = render_report(full_report(), [tile(uri=uri)], {"http_404": [ErrorExample(uri, "404", 1)]})
+    assert "hunter2" not in html
+    assert _Page(html).text.count("https://a.b/图.jpg") == 2

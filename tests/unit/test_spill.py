@@ -63,9 +63,13 @@ def test_numbers_of_buckets_are_told_apart(storage: Storage) -> None:
 
 
 def test_an_error_closes_the_files_and_is_not_hidden(storage: Storage) -> None:
-    with pytest.raises(ZeroDivisionError), Spill(storage, "spill", SCHEMA) as spill:
-        spill.add(rows(1), np.array([0]))
-        raise ZeroDivisionError
+    def broken() -> None:
+        with Spill(storage, "spill", SCHEMA) as spill:
+            spill.add(rows(1), np.array([0]))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken()
     assert read(storage, 0) == []
 
 

@@ -69,3 +69,9 @@ def test_a_pipe_gets_long_lines_and_no_colour(monkeypatch):
     stream = io.StringIO()
     make_console(stream).print("x" * 150 + "[bold]", style="red")
     assert stream.getvalue() == "x" * 150 + "[bold]\n"
+
+
+def test_no_credentials_are_listed():
+    text = draw([Result("a", 1.0, uri="https://user:hunter2@a.b/1.jpg?token=hunter2")], 120)
+    assert "https://a.b/1.jpg" in text
+    assert "hunter2" not in text

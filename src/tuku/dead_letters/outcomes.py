@@ -45,11 +45,11 @@ class Outcomes:
         """The oldest run that has the last word on one of the ids; with no ids, later than any run."""
         return int(self.runs.min(initial=np.iinfo(np.int32).max))
 
-    def add(self, number: int, ids: Hashes) -> None:
-        """A run says what became of these; those that no letter bears do not matter."""
+    def add(self, numbers: int | npt.NDArray[np.int32], ids: Hashes) -> None:
+        """Runs (one, or one for each id) say what became of these ids; those that no letter bears do not matter."""
         places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        known = places[self.ids[places] == ids]
-        self.runs[known] = np.maximum(self.runs[known], number)
+        borne = self.ids[places] == ids
+        np.maximum.at(self.runs, places[borne], np.broadcast_to(numbers, ids.shape)[borne])
 
     def newest(self, ids: Hashes) -> npt.NDArray[np.int32]:
         """The newest run for each of these, all of which letters bear."""

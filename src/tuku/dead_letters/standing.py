@@ -8,16 +8,18 @@ in: what that run did not fail again is well by now, or gone from the manifest.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tuku.dead_letters.outcomes import Outcomes, hashes
 from tuku.errors import StorageError
-from tuku.lake import Lake, Run, read_rows
+from tuku.lake import Lake, Run, read_rows, unreplaced
 from tuku.schemas import DEAD_LETTERS
 
 
@@ -48,14 +50,18 @@ class DeadLetters:
 
     Args:
         runs: the runs that count, oldest first.
+        compactions: hold the images of some of these runs, and say of each image in which one it succeeded.
     """
 
     runs: tuple[Run, ...]
+    compactions: tuple[Run, ...] = ()
 
     @classmethod
     def of(cls, lake: Lake) -> DeadLetters:
         """Those of the runs that are committed now; one that is being written is not looked at."""
-        return cls(tuple(lake.committed_runs()))
+        runs = lake.committed_runs()
+        compactions = tuple(run for run in unreplaced(runs) if run.replaces)
+        return cls(tuple(run for run in runs if not run.replaces), compactions)
 
     def batches(self, columns: Sequence[str] = DEAD_LETTERS.names, selection: Selection = ALL) -> Iterator[pa.Table]:
         """The letters, newest run first, in tables of at most some thousand rows with these columns.
@@ -74,11 +80,27 @@ class DeadLetters:
     def _outcomes(self) -> Outcomes:
         unsettled = self._unsettled(["image_id", "manifest_uri"])
         outcomes = Outcomes.of((number, hashes(letters)) for number, letters in unsettled)
-        for number, run in list(enumerate(self.runs))[outcomes.oldest() + 1 :]:
-            for name in (*run.parts(), *run.deleted()):
+        newer = list(enumerate(self.runs))[outcomes.oldest() + 1 :]
+        replaced = frozenset[str]().union(*(run.replaces for run in self.compactions))
+        for number, run in newer:
+            # The images that compactions took over need not be there any more.
+            images = () if run.run_id in replaced else run.parts()
+            for name in (*images, *run.deleted(), *run.errors()):
                 for rows in read_rows(run.storage, name, ["image_id"]):
                     outcomes.add(number, hashes(rows))
+        for run in self.compactions if newer else ():
+            if run.run_id > newer[0][1].run_id:
+                self._add_compacted(outcomes, run)
         return outcomes
+
+    def _add_compacted(self, outcomes: Outcomes, compaction: Run) -> None:
+        ids = [run.run_id for run in self.runs]
+        for name in compaction.parts():
+            for rows in read_rows(compaction.storage, name, ["image_id", "run_id"]):
+                made_by = rows.column("run_id").combine_chunks().dictionary_encode()
+                # One that is gone was older than the next that is there, and newer than all before that.
+                numbers = np.array([bisect_left(ids, run_id) for run_id in made_by.dictionary.to_pylist()], np.int32)
+                outcomes.add(numbers[made_by.indices.to_numpy()], hashes(rows))
 
     def _unsettled(self, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
         """The number of the run and its letters, newest run first, less those that a whole manifest has settled."""

@@ -47,7 +47,7 @@ class Download:
     known: Validators = _UNKNOWN
 
     def conditions(self) -> dict[str, str]:
-        """The header's lines that make the request conditional (RFC 9110, 13.1); what is no ASCII cannot be sent back."""
+        """The header's lines that make the request conditional (RFC 9110, 13.1); only ASCII can be sent back."""
         lines = {"If-None-Match": self.known.etag, "If-Modified-Since": self.known.last_modified}
         return {name: value for name, value in lines.items() if value and value.isascii()}
 

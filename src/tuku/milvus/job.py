@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -33,14 +33,14 @@ class LakeSource(LakeReader, Protocol):
     """What a load reads of the lake."""
 
     def run_ids(self) -> set[str]:
-        """The committed runs."""
+        """The committed runs, those that a compaction has replaced too."""
         ...
 
-    def changed_since(self, run_ids: set[str]) -> Iterator[pa.Table]:
+    def changed_since(self, run_ids: Container[str]) -> Iterator[pa.Table]:
         """Rows of the current view, in `schemas.IMAGES`, that come from none of these runs."""
         ...
 
-    def deleted_since(self, run_ids: set[str]) -> Iterator[pa.Array]:
+    def deleted_since(self, run_ids: Container[str]) -> Iterator[pa.Array]:
         """Ids that runs other than these took out of the current view."""
         ...
 
@@ -193,9 +193,8 @@ def _upsert(job: _Job, name: str, reason: str) -> LoadReport:
     runs = job.lake.run_ids()
     started = time.perf_counter()
     exchanged = index.build_indexes(client, name, config.milvus, job.lake.rows())
-    held = {run_id for run_id in runs if run_id in noted}
-    deleted = load.delete(client, name, job.lake.deleted_since(held))
-    inserted = _send(job, name, job.lake.changed_since(held))
+    deleted = load.delete(client, name, job.lake.deleted_since(noted))
+    inserted = _send(job, name, job.lake.changed_since(noted))
     index.load(client, name, config.milvus.timeout_s)
     cut_off_s = time.perf_counter() - started if exchanged else 0.0
     _settle(job, name, collection.count(client, name))

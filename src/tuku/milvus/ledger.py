@@ -35,8 +35,8 @@ class LoadedRuns:
         noted = json.loads(properties[RUNS])
         return cls(through=noted["through"], ids=frozenset(noted["ids"]))
 
-    def __contains__(self, run_id: str) -> bool:
-        return run_id <= self.through or run_id in self.ids
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self.ids or (isinstance(run_id, str) and run_id <= self.through)
 
     def adding(self, run_ids: Iterable[str]) -> LoadedRuns:
         """With more runs; of a long list the oldest become one bound."""

@@ -25,7 +25,7 @@ class PatientQuota(LocalQuota):
         patience_s: how long a turn is waited for.
     """
 
-    def __init__(self, governor: Governor, name: str, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(self, governor: Governor, name: str, patience_s: float) -> None:
         super().__init__(governor)
         self._name, self._patience_s = name, patience_s
 
@@ -62,5 +62,6 @@ def local_access(description: ModelDescription | None, config: Config) -> Access
     share = [f"quota.share {config.quota.share:g}"] if config.quota.share < 1 else []
     governor = Governor(terms.requests_per_min, terms.tokens_per_min, config.quota.share)
     patience = {name: min(getattr(config.retry, name), _PATIENCE_S) for name in ("max_total_s", "max_outage_s")}
-    quota = PatientQuota(governor, f"The quota of {description.model} ({', '.join([*known, *share])})")
+    name = f"The quota of {description.model} ({', '.join([*known, *share])})"
+    quota = PatientQuota(governor, name, _PATIENCE_S)
     return Access(quota, config.retry.model_copy(update=patience))

@@ -119,7 +119,7 @@ def _limits(model: ModelDescription, share: float) -> str:
         return "runs here"
     limits = ((terms.requests_per_min, "requests"), (terms.tokens_per_min, "tokens"))
     known = [f"{number:,} {what} a minute" for number, what in limits if number is not None]
-    part = f" ({share:.0%} of it used)" if share < 1 else ""
+    part = f" ({100 * share:g}% of it used)" if share < 1 else ""
     return f"quota {' and '.join(known)}{part}" if known else "no quota is known"
 
 

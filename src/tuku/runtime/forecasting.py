@@ -11,7 +11,7 @@ from tuku import units
 from tuku.config import Config
 from tuku.fetching import GuardedFetcher
 from tuku.forecast import Forecast, StageForecast
-from tuku.lake import Lake
+from tuku.lake import Lake, unreplaced
 from tuku.lake_view import LakeView
 from tuku.pipeline import Models
 from tuku.progress import Progress
@@ -79,7 +79,8 @@ def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, 
 
 def next_run_view(lake: Lake) -> LakeView:
     """What the next run will find: it seals interrupted runs (docs/adr/0005), and nothing is sealed here."""
-    return LakeView(lake, tuple(run for run in lake.runs() if run.committed or (run.parts() and not run.rejected)))
+    found = (run for run in lake.runs() if run.committed or (run.parts() and not (run.rejected or run.compacting)))
+    return LakeView(lake, unreplaced(found))
 
 
 def _warnings(found: Forecast, config: Config, lake: Lake) -> Iterator[str]:

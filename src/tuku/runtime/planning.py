@@ -27,7 +27,7 @@ from tuku.runtime.parallel import LazyCluster
 from tuku.schemas import IMAGES, KNOWN, PAID, PLANNED, ROWS, WORK
 from tuku.spill import Spill, spilled
 from tuku.stages.plan import Counts, Wanted, bucket_of, current, plan_bucket
-from tuku.stages.twins import content_keys
+from tuku.stages.twins import CAPTION, VECTORS, content_keys
 from tuku.storage import Storage
 
 _SMALL_ROWS = 200_000
@@ -122,7 +122,7 @@ class Planned:
 
     Attributes:
         counts: of the manifest's rows.
-        contents: the upper 64 bits of each content that the lake has answers for: uint64, sorted.
+        contents: that the lake has answers for: see `Contents.keys`.
     """
 
     counts: Counts
@@ -156,16 +156,17 @@ def _set_known_aside(planner: Planner, buckets: int, group: tuple[int, Sequence[
         for file in files:
             for table in file.known():
                 spill.add(table, bucket_of(table.column("image_id").to_pylist(), buckets))
-                contents.append(content_keys(_answered(table, planner.wanted)))
+                contents.append(_answered(table, planner.wanted))
     return np.unique(np.concatenate(contents))
 
 
-def _answered(known: pa.Table, wanted: Wanted) -> list[str]:
-    """The contents that the lake has a caption or vectors for, by the models that are configured now."""
-    captions = pc.equal(known.column("caption_fingerprint"), wanted.caption_fingerprint)
-    vectors = pc.equal(known.column("embedding_fingerprint"), wanted.embedding_fingerprint)
-    answered: list[str] = known.column("content_sha256").filter(pc.or_kleene(captions, vectors)).to_pylist()
-    return answered
+def _answered(known: pa.Table, wanted: Wanted) -> np.ndarray:
+    """The contents that the lake has a caption or vectors for, by the models configured now; see `Contents`."""
+    captions = pc.fill_null(pc.equal(known.column("caption_fingerprint"), wanted.caption_fingerprint), False)
+    vectors = pc.fill_null(pc.equal(known.column("embedding_fingerprint"), wanted.embedding_fingerprint), False)
+    answers = CAPTION * captions.to_numpy().astype(np.uint64) | VECTORS * vectors.to_numpy().astype(np.uint64)
+    there = answers > 0
+    return content_keys(known.column("content_sha256").filter(pa.array(there)).to_pylist(), answers[there])
 
 
 def _plan_bucket(planner: Planner, groups: Sequence[Sequence[LakeFile]], bucket: int) -> Counts:

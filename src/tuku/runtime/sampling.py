@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from tuku.config import DecodeConfig
-from tuku.errors import SAME_CONTENT
+from tuku.errors import SAME_CONTENT, UNCHANGED
 from tuku.fetching import Fetcher
 from tuku.protocols import PictureSize
 from tuku.runtime.claims import BlockClaims
@@ -72,17 +72,18 @@ class Sample:
     Attributes:
         pictures: that can be read.
         unreadable: those that cannot, by code.
-        twins: those with the same content as another of them, or as one that the lake has answers for.
+        settled: those of which nobody will be asked: they have not changed, or have the same content as another of them
+            or as one that the lake has answers for.
     """
 
     pictures: tuple[Seen, ...] = ()
     unreadable: Counter[str] = field(default_factory=Counter)
-    twins: int = 0
+    settled: int = 0
 
     @property
     def size(self) -> int:
         """Pictures that were looked at."""
-        return len(self.pictures) + self.unreadable.total() + self.twins
+        return len(self.pictures) + self.unreadable.total() + self.settled
 
 
 def look_at(
@@ -108,5 +109,5 @@ def look_at(
                 pictures.append(Seen(row["width"], row["height"], row["content_sha256"]))
             else:
                 outcomes[row["code"]] += 1
-    twins = outcomes.pop(SAME_CONTENT, 0)
-    return Sample(tuple(pictures), outcomes, twins)
+    settled = sum(outcomes.pop(code, 0) for code in (SAME_CONTENT, UNCHANGED))
+    return Sample(tuple(pictures), outcomes, settled)

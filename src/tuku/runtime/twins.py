@@ -86,9 +86,10 @@ class TwinSettler:
                 for row, known in zip(rows, table.take(pa.array(rows)).to_pylist(), strict=True):
                     caption = known["caption_fingerprint"] == models.caption_fingerprint
                     vectors = known["embedding_fingerprint"] == models.embedding_fingerprint
-                    if caption or vectors:
-                        found = whole if caption and vectors else partial
-                        found[known["content_sha256"]] = place + int(row)
+                    if caption and vectors:
+                        whole[known["content_sha256"]] = place + int(row)
+                    elif caption or (vectors and known["content_sha256"] not in partial):
+                        partial[known["content_sha256"]] = place + int(row)  # a caption costs more than vectors
         return whole, partial
 
     def _copied(

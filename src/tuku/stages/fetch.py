@@ -14,6 +14,7 @@ from tuku.fetching.urls import scheme_of
 from tuku.schemas import FETCHED
 from tuku.stages.fingerprints import served_fingerprint, validators
 from tuku.stages.outcome import Outcome, Partial, advance, alive
+from tuku.stages.twins import CAPTION, VECTORS
 
 __all__ = ["Fetcher", "fetch_batch"]
 
@@ -62,15 +63,25 @@ def _outcome(file: Fetched | NotModified | RowError, row: Mapping[str, Any]) -> 
     if isinstance(file, NotModified):
         return _UNCHANGED
     source = row["source_fingerprint"] or served_fingerprint(file.etag, file.last_modified)
-    known_content = (row["known"] or {}).get("content_sha256")
-    digest = hashlib.sha256(file.content).hexdigest()
-    found = {"source_fingerprint": source, "content_sha256": digest, "known_content": known_content}
+    known = row["known"] or {}
+    digest, known_content = hashlib.sha256(file.content).hexdigest(), known.get("content_sha256")
+    found = {
+        "source_fingerprint": source,
+        "content_sha256": digest,
+        "known_content": known_content,
+        "known_answers": _answers(known),
+    }
     if row["recheck"] and digest == known_content:
         if source == row["known_source"]:
             return _UNCHANGED
         # Another date, the same picture: it takes over what the lake has of itself.
         return Partial(RowError(SAME_CONTENT, "The file has changed and its content has not."), found)
     return {"content": file.content, **found}
+
+
+def _answers(known: Mapping[str, Any]) -> int:
+    vectors = any(known.get(vector) for vector in ("image_embedding", "text_embedding"))  # all configured ones, or none
+    return CAPTION * (known.get("caption") is not None) | VECTORS * vectors
 
 
 def _names_our_files(uri: str, manifest_uri: str) -> bool:

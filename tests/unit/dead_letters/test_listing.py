@@ -135,3 +135,13 @@ def test_a_lake_without_failures_says_so(lake, add):
     text = shown(listed(lake))
     assert "no row has failed" in text
     assert "Failed rows" not in text
+
+
+def test_credentials_are_for_programs_only(lake, add):
+    add(failed=[{"image_id": "a", "uri": "https://user:hunter2@a.b/1.jpg?token=hunter2"}])
+    lines = "".join(text_lines(DeadLetters.of(lake), Selection()))
+    table = shown(listed(lake))
+    assert lines.count("https://a.b/1.jpg") == table.count("https://a.b/1.jpg") == 1
+    assert "hunter2" not in lines + table
+    [kind] = listed(lake).to_dict()["errors"]
+    assert kind["examples"][0]["uri"].endswith("token=hunter2")  # without it nobody could fetch it again

@@ -9,6 +9,7 @@ import pytest
 from fakes.image_server import GZIP_BOMB_BYTES
 from tuku.errors import RowError
 from tuku.fetching import Fetched
+from tuku.fetching.protocol import NotModified, Validators
 from tuku.retry import RetryPolicy
 
 ONCE = RetryPolicy(attempts=1)
@@ -23,6 +24,78 @@ def test_a_file_with_its_etag(fetcher_of, server):
     assert one(fetcher_of(), f"{server.url}/a.jpg") == Fetched(b"first", '"a.jpg"', None)
     assert server.requests[0]["Accept-Encoding"] == "identity"
     assert server.requests[0]["User-Agent"].startswith("tuku/")
+
+
+def conditions(server) -> list[tuple[str | None, str | None]]:
+    """With what each request asked for news only."""
+    return [(each.get("If-None-Match"), each.get("If-Modified-Since")) for each in server.requests]
+
+
+def changed(fetcher, url, *known) -> Fetched | NotModified | RowError:
+    (outcome,) = fetcher.fetch_changed([url], {url: Validators(*known)})
+    return outcome
+
+
+ETAG, DATE = '"1"', "Mon, 02 Nov 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize("known", [(ETAG, None), (None, DATE), (ETAG, DATE)])
+def test_a_file_that_has_not_changed_is_not_sent(fetcher_of, server, known):
+    said = [f"{name}={value}" for name, value in zip(("ETag", "Last-Modified"), known, strict=True) if value]
+    url = f"{server.url}/-/version/a.jpg?{'&'.join(said)}"
+    assert one(fetcher_of(), url) == Fetched(b"first", *known)
+    assert changed(fetcher_of(), url, *known) == NotModified()
+    assert conditions(server) == [(None, None), known]
+
+
+@pytest.mark.parametrize("known", [('"0"', None), ('W/"0"', DATE)])
+def test_a_file_that_has_changed_is_sent_with_what_tells_it_now(fetcher_of, server, known):
+    outcome = changed(fetcher_of(), f"{server.url}/-/version/a.jpg?ETag={ETAG}", *known)
+    assert outcome == Fetched(b"first", ETAG, None)
+    assert conditions(server) == [known]
+
+
+def test_only_what_is_known_is_asked_about(fetcher_of, server):
+    urls = [f"{server.url}/-/version/a.jpg?ETag={ETAG}&{i}" for i in range(3)]
+    outcomes = fetcher_of().fetch_changed([*urls, urls[1]], {urls[1]: Validators(ETAG)})
+    fetched = Fetched(b"first", ETAG, None)
+    assert outcomes == [fetched, NotModified(), fetched, NotModified()]
+    assert len(server.requests) == 3
+
+
+def test_not_modified_without_having_been_asked_is_a_fault(fetcher_of, server):
+    outcome = one(fetcher_of(), f"{server.url}/-/status/304")
+    assert (outcome.code, outcome.retryable) == ("http_304", False)
+    assert changed(fetcher_of(), f"{server.url}/-/status/304").code == "http_304"
+    assert changed(fetcher_of(), f"{server.url}/-/status/304", ETAG) == NotModified()
+
+
+def test_the_end_of_a_redirect_is_told_by_its_etag_and_not_by_its_date(fetcher_of, server):
+    target = f"/-/version/a.jpg%3FETag={ETAG}%26Last-Modified={DATE}"
+    url = f"{server.url}/-/redirect?to={target}"
+    assert one(fetcher_of(), url) == Fetched(b"first", ETAG, DATE)
+    server.requests.clear()
+    assert changed(fetcher_of(), url, ETAG, DATE) == NotModified()
+    assert conditions(server) == [(ETAG, DATE), (ETAG, None)]
+    assert changed(fetcher_of(), url, None, DATE).content == b"first"
+
+
+def test_a_redirect_to_what_was_not_asked_about_is_followed_without_conditions(fetcher_of, server):
+    url = f"{server.url}/-/redirect?to=/-/status/304"
+    assert changed(fetcher_of(), url, None, DATE).code == "http_304"
+    assert conditions(server)[-1] == (None, None)
+
+
+def test_a_fault_is_a_fault_whatever_was_asked(fetcher_of, server):
+    assert changed(fetcher_of(), f"{server.url}/none.jpg", ETAG).code == "http_404"
+    assert changed(fetcher_of(), f"{server.url}/-/flaky/2/a.jpg", '"0"').content == b"first"
+    assert conditions(server)[-3:] == [('"0"', None)] * 3
+
+
+def test_what_cannot_be_sent_back_is_not_asked_with(fetcher_of, server):
+    for etag in ('"\udcff"', '"图"'):
+        assert changed(fetcher_of(), f"{server.url}/a.jpg", etag).content == b"first"
+    assert conditions(server) == [(None, None)] * 2
 
 
 @pytest.mark.parametrize("name", ["图 片.jpg", "%E5%9B%BE%20%E7%89%87.jpg"])

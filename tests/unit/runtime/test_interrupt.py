@@ -55,6 +55,7 @@ def test_a_signal_during_the_cleaning_up_is_heard_too() -> None:
         try:
             send(signal.SIGINT)
         finally:
+            time.sleep(0.3)
             send(signal.SIGTERM)
 
     with pytest.raises(InterruptedRunError, match="SIGTERM"), interruptible():
@@ -79,6 +80,40 @@ def test_what_ray_makes_of_it_where_it_waits_in_cpp_is_understood() -> None:
 
     with pytest.raises(InterruptedRunError, match="SIGTERM"), interruptible():
         job()
+
+
+class Swallows:
+    def __del__(self) -> None:
+        send(signal.SIGTERM)
+        time.sleep(0.01)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_got_lost_comes_again() -> None:
+    def job() -> None:
+        Swallows()
+        time.sleep(20)
+
+    started = time.monotonic()
+    with pytest.raises(InterruptedRunError, match="SIGTERM"), interruptible():
+        job()
+    assert time.monotonic() - started < 10
+
+
+def test_cleaning_up_is_not_disturbed_by_it() -> None:
+    cleaned: list[str] = []
+
+    def job() -> None:
+        try:
+            send(signal.SIGTERM)
+            send(signal.SIGTERM)  # as `timeout` does
+        finally:
+            time.sleep(2.5)
+            cleaned.append("all")
+
+    with pytest.raises(InterruptedRunError), interruptible():
+        job()
+    assert cleaned == ["all"]
 
 
 def test_any_other_exit_stays_an_exit() -> None:

@@ -11,8 +11,8 @@ from tuku.config import Config
 from tuku.errors import StorageError, VectorSpaceError, VerificationError
 from tuku.lake import Lake, Stamp
 from tuku.progress import SilentProgress
-from tuku.report import Check, VerifySummary
 from tuku.providers.registry import describe_embedder
+from tuku.report import Check, VerifySummary
 from tuku.runtime.loading import load, require_passed, space_differs
 from tuku.schemas import DEAD_LETTERS
 
@@ -41,7 +41,7 @@ def test_vectors_of_another_length_than_configured_are_not_loaded(tmp_path: Path
     lake = Lake.at(config.lake.uri)
     add_run(lake, "abc", "old")
     lake.write_stamp(stamp_of(config, "old", shorter_by=1))
-    with pytest.raises(VectorSpaceError, match="of length 383; the configuration says .* of length 384") as caught:
+    with pytest.raises(VectorSpaceError, match=r"of length 383; the configuration says .* of length 384") as caught:
         load(config, SilentProgress())
     assert "tuku ingest --set load.strategy=rebuild" in caught.value.remedy  # `tuku load` would load the same again
     assert caught.value.exit_code == 2

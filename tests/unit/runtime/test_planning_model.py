@@ -35,7 +35,7 @@ from tuku.protocols import (
     VectorHeard,
 )
 from tuku.runtime import planning
-from tuku.runtime.ingest import _Record, _require_sum
+from tuku.runtime.record import Record
 from tuku.stages import plan
 from tuku.stages.fingerprints import served_fingerprint
 from tuku.storage import Storage
@@ -120,11 +120,11 @@ class Answers:
         self.tonight[what, content] += 1
         if (what, content) in self.refused:
             return False
-        self.given[what, content, *models] += 1
+        self.given[(what, content, *models)] += 1
         return True
 
     def can_have(self, what: str, content: int, *models: int) -> bool:
-        return self.given[what, content, *models] > 0 or (what, content) not in self.refused
+        return self.given[(what, content, *models)] > 0 or (what, content) not in self.refused
 
 
 REFUSED = RowError("content_refused", "The model will not look at it.")
@@ -331,16 +331,13 @@ class History:
         try:
             with killed_at(night.killed_at), self._local_files():
                 job.work(run, self._manifest(night))
-                record = _Record(job.config, job.models, run, False, job.plan, job.stats, worked=True)
-                _require_sum(record)
-                run.commit()
         except Killed:
             event("killed")
             self.pending = expected
             return
         finally:
             self._require_frugal(expected, job)
-        self._require_counts(expected, record)
+        self._require_counts(expected, Record(job.config, job.models, run, False, job.plan, job.stats, worked=True))
         model.images = expected.images
         self._require_lake(lake)
 
@@ -377,9 +374,10 @@ class History:
         assert {content for _, content in answers.tonight} <= expected.asked
         assert set(job.fetcher.sent) <= expected.sent
 
-    def _require_counts(self, expected: Expected, record: _Record) -> None:
+    def _require_counts(self, expected: Expected, record: Record) -> None:
         rows = record.report().rows
         assert rows.manifest == rows.unchanged + rows.duplicates + rows.ok + rows.failed
+        assert (rows.ok, rows.failed) == (record.run.rows("parts"), record.run.rows("errors"))
         assert {name: number for name in ("manifest", "duplicates", "unchanged", "ok", "failed", "deleted")
                 if (number := getattr(rows, name))} == +expected.counts  # fmt: skip
 
@@ -401,7 +399,6 @@ class History:
 
 
 _SHOWN = Image("", 0, 0, "", (0, 0)).row().keys()
-
 
 
 def sometimes(strategy: st.SearchStrategy[Any], usually: Any) -> st.SearchStrategy[Any]:

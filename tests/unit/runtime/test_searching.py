@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fakes.dashscope import DashScopeServer, Fatal, Faults, Settings
 from tuku.config import Config, EmbedConfig, MilvusConfig, QuotaConfig, RetryConfig
@@ -18,6 +19,8 @@ from tuku.providers.registry import describe_embedder
 from tuku.runtime import access
 from tuku.runtime.searching import search
 from tuku.search.results import Query
+
+RED = Query(text="red")
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +59,14 @@ def configured(milvus: MilvusConfig, **embed: object) -> Config:
     )
 
 
-def refused(config: Config) -> TukuError:
+def refused(config: Config, query: Query = RED) -> TukuError:
     with pytest.raises(TukuError) as caught:
-        search(config, Query(text="red"))
+        search(config, query)
     return caught.value
 
 
 def test_a_service_that_works_is_searched_with(server, milvus):
-    assert search(configured(milvus), Query(text="red")).results == ()
+    assert search(configured(milvus), RED).results == ()
 
 
 @pytest.mark.parametrize(
@@ -92,9 +95,10 @@ def test_a_service_that_refuses_the_key_says_so(server, milvus):
     assert (error.exit_code, "does not accept the key" in error.message) == (5, True)
 
 
-def test_a_query_that_the_service_refuses_is_wrong(server, milvus):
-    server.configure(faults=Faults(data_inspection=1.0))
-    error = refused(configured(milvus))
+def test_a_query_that_the_service_refuses_is_wrong(server, milvus, tmp_path: Path):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    server.configure(faults=Faults(bad_item=1.0))
+    error = refused(configured(milvus), Query(image=str(tmp_path / "red.png")))
     assert isinstance(error, ConfigError)
     assert error.exit_code == 2
     assert error.message.startswith("The query cannot be encoded: content_refused")
@@ -115,7 +119,7 @@ def test_a_quota_smaller_than_the_query_is_wrong_at_once(milvus):
     assert (error.exit_code, "embed.quota.tokens_per_min is 1" in error.message) == (2, True)
 
 
-def test_a_collection_of_another_length_says_what_works(milvus, tmp_path: Path):
+def test_a_collection_of_another_length_says_what_works(server, milvus):
     error = refused(configured(milvus, dim=512))
     assert isinstance(error, ConfigError)
     assert "length 1152, not 512" in error.message

@@ -34,7 +34,13 @@ def picture(tmp_path: Path) -> str:
 def known_row(uri: str, **special: Any) -> dict[str, Any]:
     """What the lake holds of an image that was ingested from `uri` with caption model c and embedding model e."""
     source = SERVED if "://" in uri else source_fingerprint(uri)
-    usual = {"image_id": "a", "uri": uri, "metadata": '{"price": 1}', "content_sha256": "A", "source_fingerprint": source}
+    usual = {
+        "image_id": "a",
+        "uri": uri,
+        "metadata": '{"price": 1}',
+        "content_sha256": "A",
+        "source_fingerprint": source,
+    }
     return {**usual, "caption_fingerprint": "c", "embedding_fingerprint": "e", **special}
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fakes.tables import failure, fetched_rows
 from tuku.errors import RowError
 from tuku.schemas import FETCHED
-from tuku.stages.twins import Contents, NoClaims, content_keys, set_twins_aside
+from tuku.stages.twins import CAPTION, VECTORS, Contents, NoClaims, content_keys, set_twins_aside
 
 
 def digest(text: str) -> str:
@@ -66,12 +66,23 @@ def test_what_the_lake_has_answers_for_is_set_aside_and_not_claimed() -> None:
 
 def test_an_image_of_the_lake_that_is_what_it_was_goes_on_and_one_that_is_not_does_not() -> None:
     contents = Contents.of([digest("x"), digest("y")])
-    batch = fetched_rows(row("x", known_content=digest("x")), row("y", known_content=digest("x")))
+    known = {"known_content": digest("x"), "known_answers": CAPTION | VECTORS}
+    batch = fetched_rows(row("x", **known), row("y", **known))
     assert codes(set_twins_aside(batch, contents, FirstComes())) == [None, "same_content"]
 
 
+@pytest.mark.parametrize("there", [CAPTION, VECTORS, CAPTION | VECTORS])
+@pytest.mark.parametrize("own", [0, CAPTION, VECTORS, CAPTION | VECTORS])
+def test_an_image_that_lacks_answers_is_set_aside_if_another_has_one_of_them(own: int, there: int) -> None:
+    lacking = row("x", known_content=digest("x"), known_answers=own)
+    contents = Contents.of([digest("x")], there)
+    expected = "same_content" if there & ~own else None
+    assert codes(set_twins_aside(fetched_rows(lacking), contents, FirstComes())) == [expected]
+    assert codes(set_twins_aside(fetched_rows(row("x")), contents, FirstComes())) == ["same_content"]
+
+
 def test_two_images_of_the_lake_with_one_content_are_worked_once() -> None:
-    own = row("x", known_content=digest("x"))
+    own = row("x", known_content=digest("x"), known_answers=0)
     assert codes(set_twins_aside(fetched_rows(own, own), Contents(), FirstComes())) == [None, "same_content"]
 
 
@@ -90,18 +101,27 @@ def test_without_anybody_else_everything_is_worked() -> None:
     assert set_twins_aside(FETCHED.empty_table(), Contents.of([digest("x")]), NoClaims()).num_rows == 0
 
 
-def test_contents_are_told_by_64_bits() -> None:
-    assert content_keys(["00000000000000ff" + "0" * 48]).tolist() == [255]
-    assert Contents.of(["f" * 64]).holds(["f" * 16 + "0" * 48]) == [True]
+def test_contents_are_told_by_62_bits_and_two_say_what_there_is() -> None:
+    digests = ["00000000000000ff" + "0" * 48, "00000000000000fe" + "f" * 48, "f" * 64, "0" * 64]
+    keys = content_keys(digests, np.array([1, 2, 3, 1]))
+    assert keys.tolist() == [253, 254, 2**64 - 1, 1]
 
 
-@given(held=st.sets(st.integers(0, 30)), asked=st.lists(st.integers(0, 30)))
-def test_contents_hold_what_was_put_in(held: set[int], asked: list[int]) -> None:
-    contents = Contents.of([digest(str(number)) for number in held])
-    assert contents.holds([digest(str(number)) for number in asked]) == [number in held for number in asked]
+ANSWERS = st.integers(1, 3)
+
+
+@given(
+    held=st.lists(st.tuples(st.integers(0, 30), ANSWERS)),
+    asked=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3))),
+)
+def test_contents_have_what_was_put_in(held: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
+    keys = content_keys([digest(str(number)) for number, _ in held], np.array([answers for _, answers in held], int))
+    contents = Contents(np.unique(keys))
     assert contents.keys.dtype == np.uint64
+    found = contents.have([digest(str(number)) for number, _ in asked], [answers for _, answers in asked])
+    assert found == [any(number == n and answers & a for n, a in held) for number, answers in asked]
 
 
 @pytest.mark.parametrize("asked", [[], ["x"]])
 def test_an_empty_lake_holds_nothing(asked: list[str]) -> None:
-    assert Contents().holds([digest(text) for text in asked]) == [False] * len(asked)
+    assert Contents().have([digest(text) for text in asked], [CAPTION] * len(asked)) == [False] * len(asked)

@@ -30,7 +30,20 @@ def test_the_configured_address_comes_first() -> None:
     assert service_address("x.base_url", None, "URL", {}) is None
 
 
-@pytest.mark.parametrize("address", ["localhost:8000", "ftp://a", "http://", "http://[::1", "user:secret@host"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "localhost:8000",
+        "ftp://a",
+        "http://",
+        "http://[::1",
+        "user:secret@host",
+        "http://u:secret@host",
+        "http://a:99999",
+        "http://a b",
+        "http://a?key=secret",
+    ],
+)
 def test_what_is_no_address_is_refused_and_not_shown(address: str) -> None:
     with pytest.raises(ConfigError, match=r"^x\.base_url is no address") as caught:
         service_address("x.base_url", address, "URL", {})

@@ -34,6 +34,7 @@ def json_error() -> json.JSONDecodeError:
         (httpx.ReadTimeout("secret"), "timeout"),
         (aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(-2, "secret")), "dns_failed"),
         (aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "secret")), "connection_failed"),
+        (aiohttp.ClientProxyConnectionError(KEY, ConnectionRefusedError(111, "secret")), "connection_failed"),
         (aiohttp.ClientConnectorError(KEY, TimeoutError(110, "secret")), "timeout"),
         (aiohttp.ClientConnectorSSLError(KEY, OSError(1, "secret")), "tls_failed"),
         (aiohttp.ClientConnectorCertificateError(KEY, ssl.SSLCertVerificationError("secret")), "tls_failed"),
@@ -69,6 +70,13 @@ def test_an_answer_that_cannot_be_read(error: BaseException) -> None:
     fault = exception_fault(error)
     assert type(fault) is RowError
     assert (fault.code, fault.retryable) == ("bad_answer", True)
+    assert "secret" not in fault.message
+
+
+def test_a_proxy_that_refuses_is_named() -> None:
+    fault = exception_fault(aiohttp.ClientHttpProxyError(Mock(), (), status=407, message="secret"))
+    assert isinstance(fault, Unavailable)
+    assert (fault.code, "HTTPS_PROXY" in fault.message, "407" in fault.message) == ("connection_failed", True, True)
     assert "secret" not in fault.message
 
 

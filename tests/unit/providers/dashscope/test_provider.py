@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from tuku.config import CaptionConfig, Config, EmbedConfig, PriceConfig, QuotaConfig, RetryConfig
 from tuku.errors import ConfigError, TukuError
 from tuku.protocols import PictureSize
+from tuku.providers.dashscope.parameters import CAPTION_PARAMETERS, EMBED_PARAMETERS, RERANK_PARAMETERS
 from tuku.providers.dashscope.provider import CAPTIONER, EMBEDDER, RERANKER
 from tuku.providers.factory import Access
 from tuku.providers.registry import create_captioner, describe_captioner, describe_embedder
@@ -126,6 +128,51 @@ def test_an_embedder_makes_the_length_that_is_asked_for() -> None:
 def test_a_parameter_of_the_embedder_redoes_the_vectors() -> None:
     usual, other = EMBEDDER.describe(embed()), EMBEDDER.describe(embed(parameters={"instruct": "x"}))
     assert embedding_fingerprint(usual, ["image"]) != embedding_fingerprint(other, ["image"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("stream", "incremental_output", "result_format", "n", "session", "api_key", "base_address", "model"),
+        *("messages", "request_timeout", "task", "task_group", "headers", "form", "resources", "is_service"),
+        *("api_protocol", "http_method", "input", "function", "user", "user_agent", "workspace", "async_request"),
+        *("query", "flattened_output", "extra_url_parameters", "task_id", "enable_encryption", "enable_search"),
+        *("max_tokens", "dimension", "output_type", "enable_fusion", "ws_stream_mode", "sdk_module"),
+    ],
+)
+def test_no_parameter_steers_the_sdk(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"caption\.parameters\.{name} "):
+        CAPTIONER.describe(caption(parameters={name: "x"}))
+    with pytest.raises(ConfigError, match=rf"embed\.parameters\.{name} "):
+        EMBEDDER.describe(embed(parameters={name: "x"}))
+    with pytest.raises(ConfigError, match=rf"rerank\.parameters\.{name} "):
+        RERANKER.describe(embed(parameters={name: "x"}))
+
+
+def test_a_length_among_the_parameters_names_its_key() -> None:
+    with pytest.raises(ConfigError, match=r"Set embed\.dim instead"):
+        EMBEDDER.describe(embed(parameters={"dimension": 64}))
+
+
+def test_what_may_be_sent_is_what_the_sdk_takes_for_the_model_or_passes_on() -> None:
+    """No allowed name is one of the SDK's own: those of its request builder, which takes them out of the parameters."""
+    from dashscope.api_entities.api_request_factory import _build_api_request
+
+    own = set(inspect.signature(_build_api_request).parameters)
+    assert own >= {"stream", "base_address", "session"}
+    assert not own & (CAPTION_PARAMETERS | EMBED_PARAMETERS | RERANK_PARAMETERS)
+
+
+@pytest.mark.parametrize("proxy", ["not a proxy", "socks5://127.0.0.1:1080"])
+def test_a_proxy_that_is_none_is_found_before_any_work(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-abcDEF123")
+    CAPTIONER.require(caption())
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    for factory, config in ((CAPTIONER, caption()), (EMBEDDER, embed())):
+        with pytest.raises(ConfigError, match="HTTPS_PROXY"):
+            factory.require(config)
 
 
 def test_a_reranker_is_described_too() -> None:

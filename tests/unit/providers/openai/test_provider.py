@@ -72,3 +72,13 @@ def test_an_address_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_key_is_required_though_it_may_be_any_text() -> None:
     with pytest.raises(ConfigError, match=r"OPENAI_API_KEY is not set.*takes any text"):
         create_captioner(config(base_url="http://127.0.0.1:1/v1"))
+
+
+@pytest.mark.parametrize("name", ["stream", "model", "messages", "n", "user", "api_key", "extra_headers", "max_tokens"])
+def test_no_parameter_steers_the_request(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"caption\.parameters\.{name} "):
+        CAPTIONER.describe(config(parameters={name: "x"}))
+
+
+def test_what_an_endpoint_of_ones_own_knows_goes_through() -> None:
+    assert CAPTIONER.describe(config(parameters={"min_p": 0.1, "top_k": 3, "max_completion_tokens": 90})).settings

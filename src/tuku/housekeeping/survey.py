@@ -1,0 +1,126 @@
+"""Which files of a lake can go, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Literal
+
+from tuku.errors import StorageError
+from tuku.housekeeping.retention import UNFINISHED, Retention, finished_runs, replaced_at, settled_at
+from tuku.housekeeping.superseded import superseded_files
+from tuku.lake import Lake, Run
+from tuku.lake_view import LakeView
+from tuku.marker import KINDS
+from tuku.part_files import footer_rows
+from tuku.storage import Stored
+
+Reason = Literal["replaced", "work lists", "answers", "unfinished", "unlisted", "rejected", "old runs"]
+"""Why a file can go; docs/lake.md explains each."""
+
+_DEPTH = 3  # of runs/<run_id>/<name>
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What decides about the files of a lake.
+
+    Attributes:
+        retention: how long things are kept.
+        replaced: since when a compaction stands for a run.
+        finished: runs that can go altogether.
+        answers: files of answers that can go.
+    """
+
+    retention: Retention
+    replaced: Mapping[str, datetime]
+    finished: frozenset[str]
+    answers: frozenset[str]
+
+    @classmethod
+    def of(cls, lake: Lake, retention: Retention) -> Survey:
+        """Look at the whole lake.
+
+        Raises:
+            StorageError: a compaction's file is damaged: what it replaced is all there is, and nothing may go.
+        """
+        runs = lake.runs()
+        replaced = replaced_at(runs)
+        for run in runs:
+            if run.replaces and run.run_id not in replaced:
+                _require_whole(run)
+        finished = frozenset(run.run_id for run in finished_runs(lake, retention))
+        return cls(retention, replaced, finished, _superfluous_answers(lake, retention))
+
+    def of_run(self, run: Run) -> dict[Reason, list[Stored]]:
+        """The files of a run that can go, the run's marks last."""
+        files = sorted(run.storage.walk(run.folder), key=lambda file: (_is_mark(file), file.name))
+        listed = frozenset(run.listed())
+        # Where a listed file is behind a link, which is not ours to remove, its marker has to stay.
+        finished = run.run_id in self.finished and listed <= {file.name for file in files}
+        found: dict[Reason, list[Stored]] = {}
+        for file in files:
+            reason = "old runs" if finished else self._reason(run, file, listed)
+            if reason is not None:
+                found.setdefault(reason, []).append(file)
+        return found
+
+    def stale(self, file: Stored) -> bool:
+        """Whether nobody is writing the file any more."""
+        return self.retention.over(datetime.fromtimestamp(file.modified_s, timezone.utc), UNFINISHED)
+
+    def _reason(self, run: Run, file: Stored, listed: frozenset[str]) -> Reason | None:
+        settled = settled_at(run)
+        if file.unfinished:
+            return "unfinished" if self.stale(file) else None
+        if settled is None:
+            return None  # the next run goes on from what is there
+        if file.name in self.answers:
+            return "answers"
+        kind = file.name.split("/")[2] if file.name.count("/") >= _DEPTH else ""
+        if run.committed:
+            return self._reason_of_committed(run, file, kind, listed)
+        over = kind in {"plan", *KINDS} - {"paid"} and self.retention.over(settled, self.retention.replaced)
+        return "rejected" if over else None
+
+    def _reason_of_committed(self, run: Run, file: Stored, kind: str, listed: frozenset[str]) -> Reason | None:
+        if kind == "plan":
+            return "work lists"
+        replaced = self.replaced.get(run.run_id)
+        if kind == "parts" and replaced is not None and self.retention.over(replaced, self.retention.replaced):
+            return "replaced"
+        unlisted = kind in KINDS and file.name.endswith(".parquet") and file.name not in listed
+        return "unlisted" if unlisted and self.stale(file) else None
+
+
+def _is_mark(file: Stored) -> bool:
+    return file.name.rpartition("/")[2].startswith("_")
+
+
+def _require_whole(compaction: Run) -> None:
+    """Before what it replaced is removed.
+
+    Raises:
+        StorageError: a file is damaged, or not what was written.
+    """
+    marker = compaction.marker
+    for name, rows in marker.files["parts"].items() if marker is not None else ():
+        path = f"{compaction.folder}/{name}"
+        if footer_rows(compaction.storage, path) != rows:
+            raise StorageError(
+                f"The lake's file {compaction.storage.path(path)} does not have the {rows:,} rows that were written.",
+                f"Put it back from a backup, or delete {compaction.storage.path(compaction.folder)}: what it replaced"
+                " is looked at again then.",
+            )
+
+
+def _superfluous_answers(lake: Lake, retention: Retention) -> frozenset[str]:
+    """Answers that the lake's images have too, or that nobody has needed for very long."""
+    old, others = set[str](), set[str]()
+    for run in lake.runs():
+        settled = settled_at(run)
+        if settled is not None:
+            names = [file.name for file in run.storage.walk(f"{run.folder}/paid") if not file.unfinished]
+            (old if retention.over(settled, retention.runs) else others).update(names)
+    return frozenset(old | superseded_files(LakeView.everything(lake), others))

@@ -1,0 +1,63 @@
+"""Vacuum: what nothing needs any more is removed, in an order that keeps the lake readable at every moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuku.housekeeping.retention import Retention
+from tuku.housekeeping.steps import Steps
+from tuku.housekeeping.survey import Reason, Survey
+from tuku.lake import Lake, Run
+from tuku.storage import Stored
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Files that can go for one reason.
+
+    Attributes:
+        reason: why.
+        run: in whose folder they are; None: in the lake's own.
+        files: in the order in which they are to go.
+    """
+
+    reason: Reason
+    run: Run | None
+    files: tuple[Stored, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(file.size for file in self.files)
+
+
+def find_removals(lake: Lake, retention: Retention) -> list[Removal]:
+    """What a vacuum would remove now, oldest run first. Nothing is written.
+
+    Raises:
+        StorageError: a compaction's file is damaged: what it replaced is all there is, and nothing may go.
+    """
+    survey = Survey.of(lake, retention)
+    removals = [
+        Removal(reason, run, tuple(files)) for run in lake.runs() for reason, files in survey.of_run(run).items()
+    ]
+    stray = tuple(file for file in lake.storage.walk("", depth=1) if file.unfinished and survey.stale(file))
+    return [*removals, Removal("unfinished", None, stray)] if stray else removals
+
+
+def remove(lake: Lake, removals: Sequence[Removal], steps: Steps) -> None:
+    """Remove what was found; nobody else works on the lake.
+
+    A file that a marker lists is taken off the list first: who begins to read the lake meanwhile misses nothing.
+    """
+    for number, removal in enumerate(removals, start=1):
+        steps.require()
+        steps.told("vacuum", f"{number:,} of {len(removals):,}")
+        names = [file.name for file in removal.files]
+        if removal.run is not None:
+            removal.run.drop(names)
+        for name in names:
+            lake.storage.remove(name)
+        if removal.run is not None:
+            lake.storage.remove_empty(removal.run.folder)

@@ -1,0 +1,61 @@
+"""Milvus on this machine is reached whatever proxy the environment names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuku.config import Config, MilvusConfig
+from tuku.errors import MilvusError, StorageError
+from tuku.milvus import connect, target
+from tuku.milvus.connect import connected, is_this_machine
+
+
+@pytest.mark.parametrize(
+    ("uri", "here"),
+    [
+        ("demo/milvus.db", True),
+        ("http://localhost:19530", True),
+        ("http://127.0.0.1:19530", True),
+        ("https://user:pw@[::1]:19530/db", True),
+        ("http://milvus:19530", False),
+        ("http://10.0.0.7:19530", False),
+        ("http://[::1", False),
+    ],
+)
+def test_what_is_on_this_machine(uri: str, here: bool) -> None:
+    assert is_this_machine(uri) is here
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("proxied")
+def test_embedded_milvus_is_not_asked_through_a_proxy(tmp_path: Path) -> None:
+    with connected(MilvusConfig(uri=str(tmp_path / "milvus.db"))) as client:
+        assert client.list_collections() == []
+
+
+@pytest.mark.usefixtures("proxied")
+def test_a_first_run_learns_before_it_pays_that_embedded_milvus_cannot_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(milvus=MilvusConfig(uri=str(tmp_path / "new" / "milvus.db")))
+    target.check_target(config, embed_model="a/b@c", dim=2)
+    monkeypatch.setattr(connect, "_NO_PROXY", {})
+    with pytest.raises(MilvusError, match="cannot be opened"):
+        target.check_target(config, embed_model="a/b@c", dim=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_first_run_learns_that_the_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    config = Config(milvus=MilvusConfig(uri=str(tmp_path / "file" / "milvus.db")))
+    with pytest.raises(StorageError, match="not a folder that you may write to"):
+        target.check_target(config, embed_model="a/b@c", dim=2)
