@@ -14,6 +14,7 @@ import click
 
 from tuku import __version__
 from tuku.cli_errors import errors
+from tuku.cli_lake import lake
 from tuku.cli_options import budget, catalogue, common, overridden, patience, read_config, wait_s
 from tuku.cli_output import complain, fail, make_progress, print_json, show, show_proof, show_report
 from tuku.errors import VerificationError
@@ -101,15 +102,16 @@ def plan(manifest: str | None, limit: int | None, profile: Path | None, override
 
 @cli.command()
 @click.option("--strategy", type=click.Choice(["auto", "upsert", "rebuild"]), help="As load.strategy.")
+@patience
 @common
-def load(strategy: str | None, profile: Path | None, overrides: Sequence[str], as_json: bool) -> int:
+def load(strategy: str | None, wait: bool, profile: Path | None, overrides: Sequence[str], as_json: bool) -> int:
     """Load the lake into Milvus, build the index, prove it, and only then let readers see it."""
     from tuku.runtime.loading import load as run_load
 
     config = read_config(profile, [*overrides, *overridden(load__strategy=strategy)])
     progress = make_progress(as_json=as_json)
     try:
-        loaded, proof = run_load(config, progress)
+        loaded, proof = run_load(config, progress, wait_s=wait_s(wait))
     finally:
         progress.close()
     show_proof(proof, {"load": loaded, "verify": proof}, as_json=as_json)
@@ -171,7 +173,7 @@ def report(run_id: str | None, profile: Path | None, overrides: Sequence[str], a
 
     run = Lake.at(read_config(profile, overrides).lake.uri).run(run_id)
     name = f"{run.folder}/report.json"
-    show(Report.from_json(run.storage.read(name), str(run.storage.path(name))), as_json=as_json)
+    show(Report.from_json(run.storage.read(name), run.storage.where(name)), as_json=as_json)
     return 0
 
 
@@ -189,6 +191,7 @@ def doctor(manifest: str | None, profile: Path | None, overrides: Sequence[str],
 
 
 cli.add_command(errors)
+cli.add_command(lake)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -39,7 +39,7 @@ def errors(
     if rows and not as_json:
         sys.stdout.writelines(text_lines(letters, selection))
         return 0
-    listed = DeadLetterList.of(letters, str(lake.storage.root), selection, limit)
+    listed = DeadLetterList.of(letters, lake.storage.uri, selection, limit)
     if rows:
         sys.stdout.writelines(json_pieces(listed, letters))
     else:

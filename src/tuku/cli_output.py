@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from tuku.errors import RowError, TukuError
+from tuku.errors import InterruptedRunError, RowError, StoppedError, TukuError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from tuku.progress import Progress
     from tuku.report import Report, VerifySummary
+
+
+_STOPPED = {StoppedError.exit_code, InterruptedRunError.exit_code}
 
 
 class Result(Protocol):
@@ -85,7 +88,8 @@ def fail(error: Exception, *, as_json: bool) -> int:
     """Say what went wrong: for people on stderr, for programs as the one JSON object on stdout."""
     message, remedy, code = _explained(error)
     if as_json:
-        print_json({"status": "failed", "exit_code": code, "message": f"{message} {remedy}".strip()})
+        status = "stopped" if code in _STOPPED else "failed"
+        print_json({"status": status, "exit_code": code, "message": f"{message} {remedy}".strip()})
     return complain(message, remedy, code)
 
 

@@ -85,6 +85,11 @@ class LakeConfig(Section):
     keep_days: NotNegative = 7.0
     keep_runs_days: NotNegative = 90.0
 
+    @property
+    def part_bytes(self) -> int:
+        """`part_mb` in bytes."""
+        return self.part_mb * 1_000_000
+
 
 class FetchConfig(Section):
     """Limits and guards for getting a file's bytes."""

@@ -7,19 +7,17 @@ A block's part files supersede what it left in the journal (docs/adr/0008).
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from tuku.disk import explaining, sync_folder
 from tuku.errors import TukuError
 from tuku.journal_format import HEAD, decode_answers, encode_answer
 from tuku.run import Run
+from tuku.storage import GrowingFile
 
 FILE_BYTES = 64_000_000
 _SUFFIX = ".arrows"
@@ -28,8 +26,9 @@ _SUFFIX = ".arrows"
 class AnswerJournal:
     """One worker's journal. Safe to use from several threads.
 
-    An answer survives the end of the process as soon as it has been appended, and the end of the machine once it has
-    been flushed: a thread does that. Nothing is written before the first answer.
+    On a disk an answer survives the end of the process as soon as it has been appended. The end of the machine, and in
+    a bucket that of the process too, it survives once it has been flushed: a thread does that. Nothing is written
+    before the first answer.
 
     Args:
         run: in whose folder it is.
@@ -47,12 +46,12 @@ class AnswerJournal:
         flush_interval_s: float,
         file_bytes: int = FILE_BYTES,
     ) -> None:
-        self._folder = run.storage.path(_folder(run))
+        self._run = run
         self._worker = worker
         self._halt = halt
         self._file_bytes = file_bytes
         self._number = 0  # of the file that is appended to
-        self._files: dict[int, _JournalFile] = {}
+        self._files: dict[int, GrowingFile] = {}
         self._under_way: list[int] = []  # for each block, which file was appended to when it began
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
@@ -63,7 +62,8 @@ class AnswerJournal:
         """Put an answer on disk (see `encode_answer`)."""
         message = encode_answer(answer)
         with self._halting(), self._lock:
-            self._file().append(message)
+            file = self._file()
+            file.append(message if file.size else HEAD + message)
 
     @contextmanager
     def block(self) -> Iterator[None]:
@@ -84,7 +84,8 @@ class AnswerJournal:
             for file in files.values():
                 file.sync()
             with self._lock:
-                if self._number in files and files[self._number].size > self._file_bytes:
+                newest = files.get(self._number)
+                if newest is not None and (newest.complete or newest.size > self._file_bytes):
                     self._number += 1
                 needed = min([self._number, *self._under_way])
                 superseded = [self._files.pop(number) for number in files if number < needed]
@@ -96,11 +97,10 @@ class AnswerJournal:
         self._closed.set()
         self.flush()
 
-    def _file(self) -> _JournalFile:
+    def _file(self) -> GrowingFile:
         if self._number not in self._files:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / f"journal-{self._worker}-{self._number:06d}{_SUFFIX}"
-            self._files[self._number] = _JournalFile(path)
+            name = f"{_folder(self._run)}/journal-{self._worker}-{self._number:06d}{_SUFFIX}"
+            self._files[self._number] = self._run.storage.growing(name)
         return self._files[self._number]
 
     def _keep_flushing(self, interval_s: float) -> None:
@@ -110,44 +110,9 @@ class AnswerJournal:
     @contextmanager
     def _halting(self) -> Iterator[None]:
         try:
-            with explaining(self._folder):
-                yield
+            yield
         except TukuError as error:
             self._halt(error)
-
-
-class _JournalFile:
-    """A file of a journal; whoever uses it sees to it that threads do not get in each other's way."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
-        self._synced = -1  # not even its name
-        self.size = 0
-
-    def append(self, message: bytes) -> None:
-        rest = memoryview(message if self.size else HEAD + message)
-        whole = self.size + len(rest)
-        try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-        except OSError:
-            os.ftruncate(self._descriptor, self.size)  # half an answer would hide those after it
-            raise
-        self.size = whole
-
-    def sync(self) -> None:
-        size = self.size
-        if size == self._synced:
-            return
-        os.fsync(self._descriptor)
-        if self._synced < 0:
-            sync_folder(self._path.parent)
-        self._synced = size
-
-    def remove(self) -> None:
-        os.close(self._descriptor)
-        self._path.unlink(missing_ok=True)
 
 
 def read_journals(run: Run) -> Iterator[pa.Table]:

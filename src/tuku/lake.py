@@ -29,7 +29,7 @@ from tuku.journal import read_journals
 from tuku.lease import USUAL_TIMES, Lease, LeaseTimes, hold_lease
 from tuku.part_files import count_rows, read_rows
 from tuku.run import Run, unreplaced
-from tuku.storage import Storage
+from tuku.storage import Storage, storage_at
 
 __all__ = ["Lake", "Run", "Stamp", "count_rows", "new_run_id", "read_rows", "unreplaced"]
 
@@ -56,7 +56,7 @@ class Lake:
     @classmethod
     def at(cls, uri: str) -> Lake:
         """The lake at a path or URI; nothing is read or written yet."""
-        return cls(Storage.at(uri))
+        return cls(storage_at(uri))
 
     @contextmanager
     def exclusive(
@@ -109,13 +109,13 @@ class Lake:
         if not found:
             known = ", ".join(run.run_id for run in runs[-5:]) or "none"
             raise StorageError(
-                f"There is no run {run_id or ''} in the lake {self.storage.root}.".replace("  ", " "),
+                f"There is no run {run_id or ''} in the lake {self.storage.uri}.".replace("  ", " "),
                 f"The newest runs are: {known}. Check lake.uri.",
             )
         return found[-1]
 
     def begin(self) -> tuple[Run, list[str]]:
-        """A new run, and the ids of interrupted ones whose finished parts it builds on.
+        """A new run, and the ids of interrupted ones that left rows or answers for it to build on.
 
         An interrupted run is sealed: its part files are whole, so they are committed as they are, and planning
         finds their rows done (docs/adr/0005). One without parts is sealed too, lest its process, should it only have
@@ -130,7 +130,7 @@ class Lake:
         for run in interrupted:
             run.seal()
         newest = runs[-1].run_id if runs else ""
-        return Run(self.storage, new_run_id(after=newest)), [run.run_id for run in interrupted if run.parts()]
+        return Run(self.storage, new_run_id(after=newest)), [run.run_id for run in interrupted if _left_something(run)]
 
     def paid(self) -> Iterator[pa.Table]:
         """Answers that were paid for by rows that did not succeed, or of whose end nobody knows (schema `PAID`).
@@ -156,13 +156,17 @@ class Lake:
             return Stamp(str(values["embed_model"]), int(values["dim"]), str(values["embedding_fingerprint"]))
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
-                f"{self.storage.path(_MODELS)} is not the vector space stamp that tuku writes.",
+                f"{self.storage.where(_MODELS)} is not the vector space stamp that tuku writes.",
                 "Put it back from a backup, or delete it: the next run writes it anew.",
             ) from error
 
     def write_stamp(self, stamp: Stamp) -> None:
         """Record which model fills the vectors from now on."""
         self.storage.write(_MODELS, (json.dumps(asdict(stamp), indent=2) + "\n").encode())
+
+
+def _left_something(run: Run) -> bool:
+    return bool(run.parts() or run.paid()) or any(True for _ in read_journals(run))
 
 
 def new_run_id(after: str = "") -> str:

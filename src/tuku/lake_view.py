@@ -205,21 +205,21 @@ class LakeView:
         if len(gone):
             yield gone
 
-    def _live(self, columns: list[str], skip: Container[str] = ()) -> Iterator[pa.Table]:
+    def _live(self, columns: list[str], skip: Container[str] | None = None) -> Iterator[pa.Table]:
         """The live rows that came with runs not in `skip`, newest first. Runs older than all of those are not read."""
-        wanted = [file for file in self.files if not file.deleted and file.brings_other_than(skip)]
+        wanted = [file for file in self.files if not file.deleted and (skip is None or file.brings_other_than(skip))]
         if not wanted:
             return
         of_space = [] if self.embedding_fingerprint is None else ["embedding_fingerprint"]
         first = wanted[0].number
         places = self._live_places if first == 0 else _newest(self.files[first:])
         for file in sorted(wanted, key=lambda file: file.run.run_id, reverse=True):
-            origin = ["run_id"] if file.run.replaces else []
+            origin = ["run_id"] if skip is not None and file.run.replaces else []
             for place, table in file.tables(list(dict.fromkeys([*columns, *of_space, *origin]))):
                 live = _at(table, place, places)
                 if self.embedding_fingerprint is not None:
                     live = live.filter(pc.equal(live.column("embedding_fingerprint"), self.embedding_fingerprint))
-                if origin:
+                if skip is not None and file.run.replaces:
                     live = _of_other_runs(live, skip)
                 if live.num_rows:
                     yield live.select(columns)

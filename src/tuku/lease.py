@@ -17,7 +17,7 @@ from tuku.lease_holder import Holder
 from tuku.lease_watch import USUAL_TIMES, LeaseTimes, Watch
 from tuku.storage import Storage
 
-__all__ = ["USUAL_TIMES", "Lease", "LeaseTimes", "hold_lease"]
+__all__ = ["USUAL_TIMES", "Lease", "LeaseTimes", "hold_lease", "holder_in"]
 
 LEASE = "lease.json"
 _log = logging.getLogger(__name__)
@@ -57,10 +57,10 @@ class Lease:
         self._ended.set()
         self._thread.join(self._times.dead_after_s)
         try:
-            self._storage.swap(LEASE, None, self._holder.to_json())
+            self._storage.swap(LEASE, self._holder.leaving().to_json(), self._holder.to_json())
         except (StorageError, StoppedError) as error:
             # The work is done. The next one finds this process gone.
-            _log.warning("The lease of %s could not be given back: %s", self._storage.root, error)
+            _log.warning("The lease of %s could not be given back: %s", self._storage.uri, error)
 
     def _beat(self) -> None:
         while self._lost is None and not self._ended.wait(self._times.beat_s):
@@ -115,6 +115,13 @@ def hold_lease(
         lease.release()
 
 
+def holder_in(storage: Storage) -> Holder | None:
+    """Who has the storage's lease, as far as it says so; None if it was given back, or is not there."""
+    content = storage.find(LEASE)
+    holder = None if content is None else Holder.read(content)
+    return None if holder is None or holder.left else holder
+
+
 def _acquire(
     storage: Storage, me: Holder, wait_s: float, on_wait: Callable[[str], None] | None, times: LeaseTimes
 ) -> None:
@@ -127,10 +134,14 @@ def _acquire(
             continue  # Somebody else was quicker.
         watch.look(content)
         other = Holder.read(content)
+        if other is not None and other.left:
+            if storage.swap(LEASE, me.to_json(), content):
+                return
+            continue
         if watch.dead or (other is not None and other.is_gone()):
             if storage.swap(LEASE, me.to_json(), content):
                 why = f"not renewed for {times.dead_after_s:g} s" if watch.dead else "its process has ended"
-                _log.warning("Took over the lease of %s from %s: %s", storage.root, _named(other), why)
+                _log.warning("Took over the lease of %s from %s: %s", storage.uri, _named(other), why)
                 return
             continue
         if watch.alive and time.monotonic() >= deadline:
@@ -147,6 +158,6 @@ def _named(holder: Holder | None) -> str:
 
 def _taken(storage: Storage, other: Holder | None) -> StorageError:
     return StorageError(
-        f"Another run works on the lake {storage.root}: {_named(other)}.",
+        f"Another run works on the lake {storage.uri}: {_named(other)}.",
         "Wait until it has ended and run the same command again, or let it wait by itself with --wait.",
     )

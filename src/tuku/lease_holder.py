@@ -26,6 +26,7 @@ class Holder:
         command: what it does, for people.
         since: UTC, ISO 8601, by the holder's clock; for people only.
         beat: raised by one each time the lease is renewed.
+        left: it has given the lease back: anybody may have it.
     """
 
     owner: str
@@ -36,6 +37,7 @@ class Holder:
     command: str
     since: str
     beat: int = 0
+    left: bool = False
 
     @classmethod
     def this_process(cls, command: str) -> Holder:
@@ -61,6 +63,10 @@ class Holder:
     def next_beat(self) -> Holder:
         """The same one, still at work."""
         return replace(self, beat=self.beat + 1)
+
+    def leaving(self) -> Holder:
+        """The same one, at its end."""
+        return replace(self, left=True)
 
     def is_gone(self) -> bool:
         """Whether this is a process of this machine that has ended. False where that cannot be known."""

@@ -18,7 +18,7 @@ def read_rows(storage: Storage, name: str, columns: list[str] | None = None) -> 
         StorageError: the file is damaged or missing; it names the file.
     """
     try:
-        with pq.ParquetFile(storage.path(name)) as file:
+        with pq.ParquetFile(storage.source(name)) as file:
             for batch in file.iter_batches(batch_size=4096, columns=columns):
                 yield pa.Table.from_batches([batch])
     except (OSError, pa.ArrowException) as error:
@@ -41,7 +41,7 @@ def footer_rows(storage: Storage, name: str) -> int:
         StorageError: the file is damaged or missing; it names the file.
     """
     try:
-        rows: int = pq.read_metadata(storage.path(name)).num_rows
+        rows: int = pq.read_metadata(storage.source(name)).num_rows
     except (OSError, pa.ArrowException) as error:
         raise _damaged(storage, name, error) from error
     return rows
@@ -49,8 +49,8 @@ def footer_rows(storage: Storage, name: str) -> int:
 
 def _damaged(storage: Storage, name: str, error: Exception) -> StorageError:
     # A committed run's files are all of it or it is none: deleting one file alone would not help.
-    folder = storage.path(name).parent.parent
+    folder = storage.where(name).rsplit("/", 2)[0]
     return StorageError(
-        f"The lake's file {storage.path(name)} cannot be read: {error}.",
+        f"The lake's file {storage.where(name)} cannot be read: {error}.",
         f"Put it back from a backup, or delete its whole run, {folder}: the next run makes those rows anew.",
     )

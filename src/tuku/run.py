@@ -79,10 +79,13 @@ class Run:
         What it was about to delete stays: only a run that has seen its whole manifest may judge what is missing. And
         of a compaction nothing counts: what it would have replaced is there.
         """
-        left: dict[Kind, dict[str, int]] = {kind: {} for kind in KINDS}
-        if not self.compacting:
-            left |= {**self._on_disk(), "deleted": {}}
-        self._create_marker(Marker(left, sealed=True))
+        self._create_marker(self._seal_marker())
+
+    def as_sealed(self) -> Run:
+        """The interrupted run as it will be when it has been sealed; nothing is written."""
+        run = Run(self.storage, self.run_id)
+        run._know(self._seal_marker())
+        return run
 
     def begin_compaction(self, replaces: Collection[str]) -> None:
         """Say what this run is for, before it has any files."""
@@ -233,6 +236,12 @@ class Run:
     def _know(self, marker: Marker) -> None:
         object.__setattr__(self, "_known", marker)
 
+    def _seal_marker(self) -> Marker:
+        left: dict[Kind, dict[str, int]] = {kind: {} for kind in KINDS}
+        if not self.compacting:
+            left |= {**self._on_disk(), "deleted": {}}
+        return Marker(left, sealed=True)
+
     def _create_marker(self, marker: Marker) -> bool:
         created = self.storage.create(self._marker_name, marker.to_json())
         if created:
@@ -244,7 +253,7 @@ class Run:
             return Marker.from_json(content)
         except ValueError as error:
             raise StorageError(
-                f"{self.storage.path(self._marker_name)} is not the list of files that tuku writes.",
+                f"{self.storage.where(self._marker_name)} is not the list of files that tuku writes.",
                 "Put it back from a backup, or delete it: the next run writes it anew from what is in the folder.",
             ) from error
 

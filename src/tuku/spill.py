@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,7 @@ class Spill:
     def __init__(self, storage: Storage, folder: str, schema: pa.Schema, writer: str = "0") -> None:
         self._storage, self._folder, self._schema, self._writer = storage, folder, schema, writer
         self._files: dict[int, pa.ipc.RecordBatchFileWriter] = {}
+        self._open = ExitStack()
         self._waiting: list[pa.Table] = []
         self._buckets: list[np.ndarray] = []
         self._rows = 0
@@ -39,11 +41,12 @@ class Spill:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self._flush()
-        for file in self._files.values():
-            file.close()
+        self._open.__exit__(kind, error, trace)
 
     def add(self, table: pa.Table, buckets: np.ndarray) -> None:
         """Set n rows aside, each into its bucket: integers (n,). Within a bucket they keep their order."""
@@ -67,9 +70,10 @@ class Spill:
     def _file(self, bucket: int) -> pa.ipc.RecordBatchFileWriter:
         file = self._files.get(bucket)
         if file is None:
-            path = self._storage.path(f"{self._folder}/{bucket:06d}-{self._writer}.arrow")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = self._files[bucket] = pa.ipc.new_file(path, self._schema, options=_OPTIONS)
+            name = f"{self._folder}/{bucket:06d}-{self._writer}.arrow"
+            sink = self._open.enter_context(self._storage.atomic(name, durable=False))
+            file = self._open.enter_context(pa.ipc.new_file(sink, self._schema, options=_OPTIONS))
+            self._files[bucket] = file
         return file
 
 
@@ -77,6 +81,6 @@ def spilled(storage: Storage, folder: str, bucket: int) -> Iterator[pa.Table]:
     """What all writers have set aside in a bucket, writer by writer; nothing if there is none."""
     for name in storage.files(folder, ".arrow"):
         if name.startswith(f"{folder}/{bucket:06d}-"):
-            with pa.ipc.open_file(storage.path(name)) as file:
+            with pa.ipc.open_file(storage.source(name)) as file:
                 for number in range(file.num_record_batches):
                     yield pa.Table.from_batches([file.get_batch(number)])

@@ -6,6 +6,8 @@ _TENTHS_BELOW_S = 10
 _MINUTE_S = 60
 _HOUR_S = 3_600
 _MANY = 100
+_TENTHS_BELOW = 10
+_SIZES = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 _CENT = 0.01
 
 
@@ -29,6 +31,15 @@ def rate(rows_per_s: float) -> str:
 def plural(number: int, noun: str) -> str:
     """Such as ``1 row`` or ``2,413 rows``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def size(number: int) -> str:
+    """Bytes, such as ``512 B``, ``3.4 kB``, ``128 MB`` or ``1.2 GB``: powers of 1,000."""
+    for power, unit in _SIZES:
+        if number >= power:
+            amount = number / power
+            return f"{amount:.1f} {unit}" if amount < _TENTHS_BELOW else f"{amount:,.0f} {unit}"
+    return f"{number} B"
 
 
 def money(amount: float, currency: str) -> str:

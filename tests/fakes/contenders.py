@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuku.lease_watch import LeaseTimes
-from tuku.storage import Storage
+from tuku.storage import DiskStorage
 
 FAST = LeaseTimes(beat_s=0.05, lost_after_s=0.6, dead_after_s=1.0, look_s=0.01)
 PATIENT = LeaseTimes(beat_s=0.05, dead_after_s=3_600, look_s=0.01)  # The beat of a busy machine may pause.
@@ -27,13 +27,13 @@ def contend(processes: int, work: Callable[[int], Any]) -> list[Any]:
 
 def create_all(root: Path, names: int, number: int) -> list[int]:
     """Try to create each of some files; which it did."""
-    storage = Storage(root)
+    storage = DiskStorage(root)
     return [i for i in range(names) if storage.create(f"file-{i}", f"by {number}".encode())]
 
 
 def count_up(root: Path, end: int, number: int) -> list[int]:
     """Raise the number in a file by swaps until it has reached the end; from which numbers it did."""
-    storage, won = Storage(root), []
+    storage, won = DiskStorage(root), []
     while (now := int(storage.read("count"))) < end:
         if storage.swap("count", b"%d" % (now + 1), expected=b"%d" % now):
             won.append(now)

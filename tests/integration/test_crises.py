@@ -14,10 +14,10 @@ import pytest
 
 from kills.clock import Clock
 from kills.disk import Disk, make_disk
-from kills.moments import Scene, wait_for
+from kills.moments import wait_for
 from kills.night import Night, Place
 from kills.victims import kill
-from kills.witness import Witness, paid_twice
+from kills.witness import Bill
 from kills.world import World, make_world
 
 pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(600)]
@@ -39,7 +39,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def wait_until(phase: str, world: World, night: Night) -> None:
     """Return somewhere in a phase."""
-    wait_for(phase, Scene(night, world.server, world.images, world.lasts_s, world.images.asked), random.Random(phase))
+    wait_for(phase, world.scene(night), random.Random(phase))
 
 
 def requires_as_undisturbed(world: World, place: Place, night: Night, *, follows: bool = False) -> None:
@@ -63,16 +63,15 @@ def test_a_disk_that_fills_up(world: World, disk: Disk, phase: str) -> None:
     world.undisturbed(follows=False)
     world.server.reset()
     place = world.place(folder=disk.folder / "place")
-    with Witness(world.server) as witness, place.night() as night:
+    with place.night() as night:
         wait_until(phase, world, night)
         full_s = time.monotonic()
         disk.fill()
         requires_paragraph(night, 5, "disk is full")
-        under_way = witness.in_flight(full_s, full_s)
     disk.free()
     with place.night() as again:
         requires_as_undisturbed(world, place, again)
-    assert paid_twice(world.server) <= under_way
+    assert not Bill.of(world.server, [(full_s, full_s)]).unexcused
 
 
 @pytest.mark.long
@@ -114,7 +113,6 @@ def test_of_two_jobs_one_works_and_the_other_refuses_until_the_first_is_dead(wor
     world.server.reset()
     place = world.place()
     with ExitStack() as stack:
-        witness = stack.enter_context(Witness(world.server))
         first = stack.enter_context(place.night())
         wait_until("caption", world, first)
         second = stack.enter_context(place.night())
@@ -125,7 +123,7 @@ def test_of_two_jobs_one_works_and_the_other_refuses_until_the_first_is_dead(wor
             "driver", first, None, random.Random(0), lambda: again.append(stack.enter_context(place.night()))
         )
         requires_as_undisturbed(world, place, again[0])
-        assert paid_twice(world.server) <= witness.in_flight(killing.began_s, killing.ended_s)
+        assert not Bill.of(world.server, [killing.death]).unexcused
 
 
 @pytest.mark.long
@@ -137,7 +135,7 @@ def test_two_jobs_at_the_same_moment(world: World) -> None:
         codes = one.wait(), other.wait()
         assert sorted(codes) == [0, 2], one.said + other.said
         requires_as_undisturbed(world, place, one if codes[0] == 0 else other)
-    assert paid_twice(world.server) == 0
+    assert Bill.of(world.server, []).paid_twice == 0
 
 
 @pytest.mark.long
@@ -152,7 +150,7 @@ def test_a_job_that_waits_for_the_other(world: World) -> None:
             requires_as_undisturbed(world, place, second)
             assert f"process {first.pid}" in second.said
     assert second.report()["rows"]["ok"] == 0
-    assert paid_twice(world.server) == 0
+    assert Bill.of(world.server, []).paid_twice == 0
 
 
 @pytest.mark.long

@@ -27,7 +27,7 @@ from tuku.runtime.access import local_access
 from tuku.stages.caption import caption_batch
 from tuku.stages.embed import embed_batch
 from tuku.stages.paid import PaidAnswers
-from tuku.storage import Storage
+from tuku.storage import DiskStorage
 
 ROWS = 45
 CAPTIONER, EMBEDDER = "qwen3-vl-flash", "multimodal-embedding-v1"
@@ -44,7 +44,7 @@ def work(lake: Path, worker: str) -> pa.Table:
     )
     captioner = create_captioner(config.caption, local_access(describe_captioner(config.caption), config))
     embedder = create_embedder(config.embed, local_access(describe_embedder(config.embed), config))
-    run = Run(Storage(lake), "r-1")
+    run = Run(DiskStorage(lake), "r-1")
     paid = PaidAnswers.of(read_journals(run))
     journal = AnswerJournal(run, worker, _fail, config.write.flush_interval_s)
     batch = decoded_rows(*((5 * number, 255 - 5 * number, 37 * number % 256) for number in range(ROWS)))

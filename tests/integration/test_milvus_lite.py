@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from tuku.config import Config
-from tuku.errors import ConfigError, MilvusError, VectorSpaceError
+from tuku.errors import ConfigError, LeaseLostError, MilvusError, VectorSpaceError
 from tuku.milvus import alias, collection, index
 from tuku.milvus.connect import connected
 from tuku.milvus.filters import ids_in, quoted
@@ -25,7 +25,7 @@ from tuku.milvus.verify import verify
 from tuku.schemas import IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pymilvus import MilvusClient
@@ -121,7 +121,13 @@ def configured(uri: str, **sections: dict) -> Config:
 
 
 def run(config: Config, lake: MemoryLake, run_id: str = "r1", **changes) -> LoadReport:
-    given = {"embed_model": MODEL, "dim": DIM, "progress": lambda phase, done, total: None, **changes}
+    given = {
+        "embed_model": MODEL,
+        "dim": DIM,
+        "progress": lambda phase, done, total: None,
+        "require_lease": lambda: None,
+        **changes,
+    }
     return load_and_verify(config, lake, run_id=run_id, **given)
 
 
@@ -203,6 +209,31 @@ def test_a_collection_that_is_not_loaded_fails_on_that(uri: str, lake: MemoryLak
     with connected(config.milvus) as client:
         [check] = verify(client, "tuku", lake, config.milvus, config.verify, embed_model=MODEL, dim=DIM)
     assert (check.name, check.actual, check.passed) == ("load state", "NotLoad", False)
+
+
+def test_a_load_whose_lake_was_taken_over_changes_nothing_that_readers_see(uri: str) -> None:
+    lake, asked = small_lake(), []
+    run(configured(uri), lake, require_lease=lambda: asked.append("again"))
+
+    def lost_after(times: int) -> Callable[[], None]:
+        left = iter(range(times))
+
+        def require() -> None:
+            if next(left, None) is None:
+                raise LeaseLostError("Another has taken over the lake.")
+
+        return require
+
+    config = configured(uri, load={"strategy": "rebuild"})
+    with pytest.raises(LeaseLostError):
+        run(config, lake, "r2", require_lease=lost_after(len(asked) - 1))  # before the last step: the promotion
+    lake.add(images(["new"], "r3"))
+    with pytest.raises(LeaseLostError):
+        run(configured(uri), lake, "r3", require_lease=lost_after(0))  # an upsert in place
+    with connected(config.milvus) as client:
+        assert alias.resolve(client, "tuku") == "tuku__r1"
+        assert "tuku__r2" in client.list_collections()
+        assert collection.count(client, "tuku") == lake.rows() - 1
 
 
 @pytest.mark.parametrize("with_alias", [True, False])

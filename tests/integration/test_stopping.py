@@ -22,11 +22,16 @@ from dashscope_job import FAST, many_pictures, paid_again, profile, stored, wait
 from fakes.dashscope import DashScopeServer, Latency, Settings
 from ray_head import RAY, ray_head
 from support import Tuku, environment
+from tuku.lease import holder_in
+from tuku.storage import DiskStorage
 
 pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(300)]
 
 PICTURES = 80
-SLOWLY = ("--set", "caption.quota.requests_per_min=600", "--set", "retry.request_timeout_s=120")
+LONG_ANSWERS = ("--set", "retry.request_timeout_s=120")
+SLOWLY = ("--set", "caption.quota.requests_per_min=600", *LONG_ANSWERS)
+# `ray job stop` itself takes seconds.
+FOR_A_MINUTE = ("--set", f"caption.quota.requests_per_min={PICTURES}", *LONG_ANSWERS)
 CAPTIONER = "qwen3-vl-flash"
 NEVER = Latency(median_s=100)
 QUICK = Latency(median_s=0.3)
@@ -34,13 +39,20 @@ JOB = Path(__file__).parents[2] / "jobs" / "ingest.py"
 
 
 class Running:
-    """A `tuku ingest` at the head of a process group of its own, as a shell starts it."""
+    """A `tuku ingest` (or what `command` says) at the head of a process group of its own, as a shell starts it."""
 
-    def __init__(self, tuku: Tuku, *arguments: str, env: dict[str, str] | None = None, prefix: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        tuku: Tuku,
+        *arguments: str,
+        command: str = "ingest",
+        env: dict[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+    ):
         self._log = tuku.folder / "stderr.txt"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [*prefix, *tuku.command("ingest", *arguments)],
+                [*prefix, *tuku.command(command, *arguments)],
                 cwd=tuku.folder, env=environment(env), stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -86,6 +98,12 @@ def require_stopped(tuku: Tuku, said: str, number: signal.Signals) -> None:
     assert f"Stopped by {number.name}" in report["message"]
     assert "Run the same command again" in said
     assert (report["rows"]["failed"], report["errors"]) == (0, {})
+    require_free(tuku)
+
+
+def require_free(tuku: Tuku) -> None:
+    """Nobody holds the lake's lease, so the next one need not find out whether its holder lives."""
+    assert holder_in(DiskStorage(tuku.lake)) is None
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +130,11 @@ def captions(server: DashScopeServer) -> dict[str, Any]:
     return counters
 
 
-def require_completed(tuku: Tuku, server: DashScopeServer, served: list[str]) -> None:
+def require_completed(tuku: Tuku, server: DashScopeServer, served: list[str], *, resumed: bool = True) -> None:
     """The next run does the rest, and asks for nothing that was answered."""
     done = tuku("ingest", *served, "--json", env=server.environment, timeout_s=200)
     assert done.code == 0, done.out + done.err
-    assert done.json["resumed"]
+    assert done.json["resumed"] is resumed
     assert done.json["verify"]["passed"]
     assert len({row["image_id"] for row in stored(tuku, "parts")}) == PICTURES
     assert captions(server)["items"]["answered"] == PICTURES
@@ -158,14 +176,14 @@ def test_it_does_not_wait_for_ever(tuku: Tuku, server: DashScopeServer, served: 
         assert run.ends_within(30) == 130, run.said
         require_stopped(tuku, run.said, signal.SIGINT)
     server.configure(latency=QUICK.model_dump(mode="json"))
-    require_completed(tuku, server, served)
+    require_completed(tuku, server, served, resumed=False)  # nothing had been answered
 
 
 @pytest.mark.long
 def test_ray_job_stop(tuku: Tuku, server: DashScopeServer, served: list[str], tmp_path: Path) -> None:
     # Ray sends SIGKILL after 3 seconds, unless its head node has been told to wait for longer.
     env = {**server.environment, "RAY_JOB_STOP_WAIT_TIME_S": "60"}
-    entrypoint = [sys.executable, str(JOB), *tuku.command("ingest", *served, *SLOWLY)[4:]]
+    entrypoint = [sys.executable, str(JOB), *tuku.command("ingest", *served, *FOR_A_MINUTE)[4:]]
     with ray_head(tmp_path / "head.log", env=env) as head:
 
         def job(*command: str) -> None:
@@ -243,6 +261,12 @@ def test_whatever_it_is_about_a_signal_stops_it(tuku: Tuku, photographs: list[Pa
     assert done.json["rows"]["unchanged"] == len(photographs)
     assert done.json["verify"]["passed"]
     assert {row["image_id"] for row in stored(tuku, "errors")} == set()
+    with Running(tuku, "--strategy", "rebuild", command="load") as run:
+        run.wait_for_phase("load")
+        run.signal_group(signal.SIGTERM)
+        assert run.ends_within(60) == 130, run.said
+    require_free(tuku)
+    assert tuku("verify").code == 0
 
 
 def _many_photographs(catalogue: Path, folder: Path, count: int) -> Path:

@@ -31,14 +31,24 @@ class Scene:
 
     Attributes:
         lasts_s: how long phases took in an undisturbed run.
-        hits: requests for pictures before the run began.
+        earlier: what `asked` gave before the run began.
     """
 
     night: Night
     server: DashScopeServer
     images: SlowImages
     lasts_s: Mapping[str, float]
-    hits: int
+    earlier: Mapping[str, int]
+
+    def asked_since(self, what: str) -> int:
+        """How many ``pictures``, ``captions`` or ``vectors`` the run has asked for so far."""
+        return asked(self.server, self.images)[what] - self.earlier[what]
+
+
+def asked(server: DashScopeServer, images: SlowImages) -> dict[str, int]:
+    """How many pictures, captions and vectors have been asked for so far."""
+    accepted = {model: counters["items"]["accepted"] for model, counters in server.counters()["models"].items()}
+    return {"pictures": images.asked, "captions": accepted.get(CAPTIONER, 0), "vectors": accepted.get(EMBEDDER, 0)}
 
 
 def durations(onsets: Mapping[str, float]) -> dict[str, float]:
@@ -70,27 +80,22 @@ def _spoken(phase: str, scene: Scene, chance: random.Random, part: float) -> str
 
 
 def _fetching(_: str, scene: Scene, chance: random.Random, part: float) -> str:
-    return _counted("pictures asked for", lambda: scene.images.asked - scene.hits, SERVED, scene, chance, part)
+    return _counted("pictures", SERVED, scene, chance, part)
 
 
 def _captioning(_: str, scene: Scene, chance: random.Random, part: float) -> str:
-    return _counted("captions asked for", lambda: _accepted(scene, CAPTIONER), PICTURES, scene, chance, part)
+    return _counted("captions", PICTURES, scene, chance, part)
 
 
 def _embedding(_: str, scene: Scene, chance: random.Random, part: float) -> str:
-    return _counted("vectors asked for", lambda: _accepted(scene, EMBEDDER), 2 * PICTURES, scene, chance, part)
+    return _counted("vectors", 2 * PICTURES, scene, chance, part)
 
 
-def _accepted(scene: Scene, model: str) -> int:
-    models = scene.server.counters()["models"]
-    return int(models[model]["items"]["accepted"]) if model in models else 0
-
-
-def _counted(what: str, count: Callable[[], int], most: int, scene: Scene, chance: random.Random, part: float) -> str:
+def _counted(what: str, most: int, scene: Scene, chance: random.Random, part: float) -> str:
     # A night that follows another asks for less.
     wanted = chance.randint(1, max(1, int(part * (most // 3 if scene.night.follows else most))))
-    _poll(scene, lambda: count() >= wanted, _ASK_S)
-    return f"{_pause(chance, 0.05)} after {wanted} {what}"
+    _poll(scene, lambda: scene.asked_since(what) >= wanted, _ASK_S)
+    return f"{_pause(chance, 0.05)} after {wanted} {what} were asked for"
 
 
 def _writing(_: str, scene: Scene, chance: random.Random, part: float) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from kills.moments import TooLateError
 from kills.night import Night
 from kills.processes import Process, descendants, titled, wait_until_gone
+from kills.witness import Death
 from ray_head import RAY, Head
 from support import environment
 
@@ -22,6 +23,7 @@ TITLES = {"worker": ASKER, "quota": "ray::QuotaActor", "ledger": "ray::Ledger"}
 VICTIMS = ("driver", *TITLES, "node")
 
 _DEATH_S = 30.0
+_LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,11 @@ class Killing:
 
     Attributes:
         who: in words.
-        began_s: just before the first of those who ask a service ended (`time.monotonic`).
-        ended_s: when the last of them had.
+        death: of those who ask a service, if any died.
     """
 
     who: str
-    began_s: float
-    ended_s: float
+    death: Death | None
 
 
 def kill(
@@ -62,14 +62,19 @@ def kill(
         raise TooLateError
     if victim == "driver":
         return _kill_driver(night, then)
-    doomed = _of_node(node) if victim == "node" else [chance.choice(_required(titled(TITLES[victim], os.getpid())))]
+    if victim == "node":
+        doomed = _of_node(node, night)
+    else:
+        doomed = [chance.choice(_required(titled(TITLES[victim], os.getpid())))]
     # What it is to others that a quota or a ledger is lost, they find out by and by: they go on meanwhile.
     began_s = time.monotonic()
     for process in doomed:
         process.kill()
     then()
     ended_s = wait_until_gone(doomed, _DEATH_S)[-1]
-    return Killing(f"{victim}: {', '.join(_named(process) for process in doomed)}", began_s, ended_s)
+    # Those who ask a quota go on when it is gone: they lose nothing.
+    death = None if victim == "quota" else (began_s, ended_s)
+    return Killing(f"{victim}: {', '.join(_named(process) for process in doomed)}", death)
 
 
 def _kill_driver(night: Night, then: Callable[[], None]) -> Killing:
@@ -82,7 +87,7 @@ def _kill_driver(night: Night, then: Callable[[], None]) -> Killing:
     # Ray's processes notice it, some sooner than others, and work and pay until then.
     deaths = wait_until_gone(asking, _DEATH_S) or [began_s]
     who = f"driver: process {night.pid}; its workers {[process.pid for process in asking]} lived on"
-    return Killing(f"{who} for {deaths[-1] - began_s:.2f} s", deaths[0], deaths[-1])
+    return Killing(f"{who} for {deaths[-1] - began_s:.2f} s", (deaths[0], deaths[-1]))
 
 
 def _required(found: list[Process]) -> list[Process]:
@@ -91,8 +96,17 @@ def _required(found: list[Process]) -> list[Process]:
     return found
 
 
-def _of_node(node: subprocess.Popen[bytes] | None) -> list[Process]:
+def _of_node(node: subprocess.Popen[bytes] | None, night: Night) -> list[Process]:
+    """Its processes, as soon as there is one among them that asks."""
     assert node is not None
+    while not titled(ASKER, node.pid):
+        if night.ended:
+            raise TooLateError
+        time.sleep(_LOOK_S)
+    return _all_of(node)
+
+
+def _all_of(node: subprocess.Popen[bytes]) -> list[Process]:
     return [process for process in descendants(os.getpid()) if process.pid == node.pid] + descendants(node.pid)
 
 
@@ -114,7 +128,7 @@ def second_node(head: Head, env: Mapping[str, str]) -> Iterator[subprocess.Popen
         _wait_until_joined(head, process, env)
         yield process
     finally:
-        for each in _of_node(process):
+        for each in _all_of(process):
             each.kill()
         process.wait()
 

@@ -2,82 +2,76 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any
 
 from fakes.dashscope import DashScopeServer
 
-_EVERY_S = 0.03
 _ON_ITS_WAY_S = 0.3
 """From the server's last byte to the client's disk, and from the client's last byte to the server's books: both are
 short of CPU while Ray starts processes on the same machine."""
 
+Death = tuple[float, float]
+"""When the first of those who asked a service ended, and the last (s, `time.monotonic`)."""
+
 
 @dataclass(frozen=True)
-class _Entry:
-    """The books when they were read, some time from `asked_s` to `heard_s`."""
+class _Item:
+    """A picture or a text at one model (times in s, `time.monotonic`, which a machine's processes share).
 
-    asked_s: float
-    heard_s: float
-    accepted: int
-    answered: int
+    Attributes:
+        accepted_s: when it was let in, time and again.
+        intact_s: when intact answers had gone out.
+    """
 
+    name: str
+    accepted_s: list[float]
+    intact_s: list[float]
 
-class Witness:
-    """Reads the books again and again, from a thread."""
+    @property
+    def again(self) -> int:
+        return len(self.accepted_s) - 1
 
-    def __init__(self, server: DashScopeServer) -> None:
-        self._server = server
-        self._entries: list[_Entry] = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="witness", daemon=True)
-
-    def __enter__(self) -> Witness:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def in_flight(self, first_s: float, last_s: float) -> int:
-        """Items that may have been under way when those who had asked ended, between `first_s` and `last_s`.
-
-        They are those that the server had let in by the time that the last one's requests had arrived, less those
-        whose answers had gone out, and had had the time to reach a disk, before the first one ended.
-        """
-        while not self._entries or self._entries[-1].asked_s < last_s + _ON_ITS_WAY_S:
-            time.sleep(_EVERY_S)
-        entries = list(self._entries)
-        accepted = next(entry.accepted for entry in entries if entry.asked_s >= last_s + _ON_ITS_WAY_S)
-        answered = [entry.answered for entry in entries if entry.heard_s <= first_s - _ON_ITS_WAY_S]
-        return accepted - max(answered, default=0)
-
-    def _read(self) -> None:
-        while not self._over.is_set():
-            asked_s = time.monotonic()
-            books = items(self._server)
-            self._entries.append(_Entry(asked_s, time.monotonic(), books["accepted"], books["answered"]))
-            self._over.wait(_EVERY_S)
+    def under_way(self, death: Death, slack_s: float = 0.0) -> bool:
+        """Whether it had been let in before the last one ended, and not answered since, until the first one did."""
+        first_s, last_s = death[0] - slack_s, death[1] + slack_s
+        accepted = max((time_s for time_s in self.accepted_s if time_s <= last_s), default=None)
+        return accepted is not None and not any(accepted <= time_s < first_s for time_s in self.intact_s)
 
 
-def items(server: DashScopeServer) -> Counter[str]:
-    """Of all models together: items ``accepted``, ``distinct`` ones of them, and ``answered`` ones."""
-    models: Mapping[str, Any] = server.counters()["models"]
-    total = Counter[str]()
-    for counters in models.values():
-        total.update({name: counters["items"][name] for name in ("accepted", "distinct", "answered")})
-    return total
+@dataclass(frozen=True)
+class Bill:
+    """What deaths cost.
+
+    Attributes:
+        in_flight: items that had been let in and not answered, of all deaths together.
+        paid_twice: how many times an item was let in that had been let in before, whether or not it was answered.
+        unexcused: items that were paid again more often than they were in flight at a death, or on their way to it or
+            from it. If there are none, not more was paid twice than was under way.
+    """
+
+    in_flight: int
+    paid_twice: int
+    unexcused: list[str]
+
+    @classmethod
+    def of(cls, server: DashScopeServer, deaths: Sequence[Death]) -> Bill:
+        """Read the server's books, once all is over."""
+        items = _items(server)
+        return cls(
+            in_flight=sum(item.under_way(death) for item in items for death in deaths),
+            paid_twice=sum(item.again for item in items),
+            unexcused=[
+                f"{item}, deaths {deaths}"
+                for item in items
+                if item.again > sum(item.under_way(death, _ON_ITS_WAY_S) for death in deaths)
+            ],
+        )
 
 
-def paid_twice(server: DashScopeServer) -> int:
-    """How many times an item was let in that had been let in before, whether or not it had been answered."""
-    books = items(server)
-    return books["accepted"] - books["distinct"]
+def _items(server: DashScopeServer) -> list[_Item]:
+    return [
+        _Item(f"{model} {item['item']}", item["accepted_s"], item["intact_s"])
+        for model, items in server.items().items()
+        for item in items
+    ]

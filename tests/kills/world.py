@@ -12,8 +12,8 @@ from pathlib import Path
 from dashscope_job import FAST, profile
 from fakes.dashscope import DashScopeServer, Latency, Settings
 from kills.catalogue import Catalogues, SlowImages, make_catalogues, make_pictures, serve_slowly
-from kills.moments import durations
-from kills.night import Place
+from kills.moments import Scene, asked, durations
+from kills.night import Night, Place
 from kills.outcome import Outcome
 from ray_head import Head, ray_head
 
@@ -71,6 +71,10 @@ class World:
             {**self.env, **(env or {})},
             logs=self.folder / f"logs-{number}",
         )
+
+    def scene(self, night: Night) -> Scene:
+        """A run that has just begun, as somebody sees it who waits for a moment."""
+        return Scene(night, self.server, self.images, self.lasts_s, asked(self.server, self.images))
 
     def undisturbed(self, *, follows: bool) -> Outcome:
         return self._outcome_of_second if follows else self._outcome_of_first

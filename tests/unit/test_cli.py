@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from fakes.reports import full_report
 from support import environment
 from tuku import __version__
 from tuku.cli import cli, main
+from tuku.errors import StorageError
 from tuku.runtime import ingest as ingesting
-from tuku.runtime import searching
+from tuku.runtime import loading, searching
 
 COMMANDS = ["ingest", "retry", "plan", "load", "verify", "search", "errors", "report", "doctor"]
 
@@ -138,6 +140,18 @@ def test_a_budget_on_the_command_line_is_that_of_the_configuration(capfd, monkey
     assert (given[1].limits.max_calls, given[1].limits.max_cost, given[1].limits.max_minutes) == (0, None, None)
 
 
+def test_load_waits_for_another_run_only_if_it_is_told_to(capfd, monkeypatch):
+    asked = []
+
+    def run_load(_config, _progress, *, wait_s):
+        asked.append(wait_s)
+        raise StorageError("Another run works on the lake.")
+
+    monkeypatch.setattr(loading, "load", run_load)
+    assert [run(capfd, *arguments)[0] for arguments in (["load"], ["load", "--wait"])] == [2, 2]
+    assert asked == [None, math.inf]
+
+
 def test_a_doctor_who_finds_something_ends_with_2(capsys, tmp_path):
     code, out, err = run(capsys, "doctor", "--set", "caption.provider=nobody", "--json")
     assert (code, err) == (2, "")
@@ -187,3 +201,5 @@ def test_ctrl_c_outside_of_a_run(capsys, monkeypatch):
     code, out, err = run(capsys, "search", "a cat")
     assert (code, out) == (130, "")
     assert err.strip().startswith("tuku: Stopped")
+    answer = json.loads(run(capsys, "search", "a cat", "--json")[1])
+    assert (answer["status"], answer["exit_code"]) == ("stopped", 130)

@@ -17,14 +17,14 @@ import pytest
 from tuku.errors import StoppedError, StorageError, TukuError
 from tuku.journal import AnswerJournal, read_journals, remove_journals
 from tuku.run import Run
-from tuku.storage import Storage
+from tuku.storage import DiskStorage
 
 NEVER_S = 1e6
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return Run(Storage(tmp_path), "r-1")
+    return Run(DiskStorage(tmp_path), "r-1")
 
 
 @pytest.fixture
@@ -198,8 +198,8 @@ from pathlib import Path
 import numpy as np
 from tuku.journal import AnswerJournal
 from tuku.run import Run
-from tuku.storage import Storage
-journal = AnswerJournal(Run(Storage(Path(sys.argv[1])), "r-1"), "w", print, 1e6)
+from tuku.storage import DiskStorage, Storage
+journal = AnswerJournal(Run(DiskStorage(Path(sys.argv[1])), "r-1"), "w", print, 1e6)
 for number in range(1_000_000):
     vector = np.full(1024, number, np.float32)
     journal.append({"content_sha256": f"sha-{number}", "image_embedding": vector, "embedding_fingerprint": "e"})

@@ -6,13 +6,15 @@ import re
 from datetime import datetime, timezone
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from fakes.tables import dead_letter_rows, image_rows
 from tuku import lake as lake_module
 from tuku.errors import LeaseLostError, StorageError
+from tuku.journal import AnswerJournal
 from tuku.lake import Lake, Run, Stamp, new_run_id
-from tuku.schemas import DEAD_LETTERS, IMAGES
+from tuku.schemas import DEAD_LETTERS, IMAGES, PAID
 
 NO_IMAGES, NO_DEAD_LETTERS = IMAGES.empty_table(), DEAD_LETTERS.empty_table()
 
@@ -52,7 +54,7 @@ def test_beginning_writes_nothing_for_the_new_run(lake: Lake) -> None:
     assert lake.runs() == []
 
 
-def test_an_interrupted_run_is_sealed_and_named_if_it_had_finished_anything(lake: Lake) -> None:
+def test_an_interrupted_run_is_sealed_and_named_if_there_is_anything_to_build_on(lake: Lake) -> None:
     with_parts, _ = lake.begin()
     with_parts.write_block("block", image_rows({}), NO_DEAD_LETTERS)
     without_parts = Run(lake.storage, new_run_id())
@@ -62,6 +64,16 @@ def test_an_interrupted_run_is_sealed_and_named_if_it_had_finished_anything(lake
     assert interrupted == [with_parts.run_id]
     assert lake.committed_runs() == [with_parts, without_parts]
     assert lake.begin()[1] == []
+
+
+def test_an_interrupted_run_that_had_only_answers_is_built_upon_too(lake: Lake) -> None:
+    stopped, _ = lake.begin()
+    stopped.write_block("block", NO_IMAGES, NO_DEAD_LETTERS, pa.Table.from_pylist([{"caption": "A cat"}], PAID))
+    killed = Run(lake.storage, new_run_id(after=stopped.run_id))
+    journal = AnswerJournal(killed, "worker", pytest.fail, flush_interval_s=60)
+    journal.append({"caption": "A cat"})
+    journal.close()
+    assert lake.begin()[1] == [stopped.run_id, killed.run_id]
 
 
 def test_a_run_that_was_only_asleep_cannot_commit_even_if_it_had_finished_nothing(lake: Lake) -> None:

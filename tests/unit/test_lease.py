@@ -24,9 +24,9 @@ from fakes.lease_process import LeaseProcess
 from tuku import lease_holder
 from tuku.errors import LeaseLostError, StoppedError, StorageError
 from tuku.lake import Lake
-from tuku.lease import LEASE, LeaseTimes
+from tuku.lease import LEASE, LeaseTimes, holder_in
 from tuku.lease_holder import Holder
-from tuku.storage import Storage
+from tuku.storage import DiskStorage
 
 
 @pytest.fixture
@@ -43,9 +43,7 @@ def other(lake: Lake) -> Iterator[LeaseProcess]:
 
 
 def holder_of(lake: Lake) -> Holder:
-    content = lake.storage.find(LEASE)
-    assert content is not None
-    holder = Holder.read(content)
+    holder = holder_in(lake.storage)
     assert holder is not None
     return holder
 
@@ -91,13 +89,13 @@ def test_a_lease_is_there_while_it_is_held_and_its_beat_goes_on(lake: Lake) -> N
         until(lambda: holder_of(lake).beat >= first.beat + 2)
         lease.require()
         assert lease.held
-    assert lake.storage.find(LEASE) is None
+    assert holder_in(lake.storage) is None
 
 
 def test_an_error_in_the_job_gives_the_lease_back_too(lake: Lake) -> None:
     with pytest.raises(KeyError), lake.exclusive(times=FAST):
         raise KeyError("a")
-    assert lake.storage.find(LEASE) is None
+    assert holder_in(lake.storage) is None
 
 
 def test_a_second_job_is_told_who_works_and_what_to_do(lake: Lake, other: LeaseProcess) -> None:
@@ -126,7 +124,7 @@ def test_a_killed_process_of_this_machine_is_succeeded_at_once(
         assert lake.begin()[1] == [other.run_id]
     assert f"process {other.process.pid}" in caplog.text
     assert "its process has ended" in caplog.text
-    assert lake.storage.find(LEASE) is None
+    assert holder_in(lake.storage) is None
 
 
 def test_a_killed_process_of_another_machine_is_succeeded_when_its_beat_has_stopped(
@@ -200,11 +198,11 @@ def test_waiting_has_an_end(lake: Lake, other: LeaseProcess) -> None:
 
 def test_of_those_who_wait_one_works_at_a_time(tmp_path: Path) -> None:
     dead = Holder("x", "gone", lease_holder._machine(), os.getpid(), "another start", "tuku", "long ago")
-    Storage(tmp_path).write(LEASE, dead.to_json())
+    DiskStorage(tmp_path).write(LEASE, dead.to_json())
     held = sorted(time for times in contend(4, partial(work_alone, tmp_path, 3)) for time in times)
     assert len(held) == 12
     assert all(end <= start for (_, end), (start, _) in pairwise(held))
-    assert Storage(tmp_path).find(LEASE) is None
+    assert holder_in(DiskStorage(tmp_path)) is None
 
 
 @pytest.mark.parametrize("since", ["1970-01-01T00:00:00+00:00", "2999-12-31T00:00:00+00:00"])
@@ -224,7 +222,7 @@ def test_a_lease_that_cannot_be_read_is_taken_over_when_nobody_changes_it(lake: 
     lake.storage.write(LEASE, content)
     with lake.exclusive(times=FAST) as lease:
         lease.require()
-    assert lake.storage.find(LEASE) is None
+    assert holder_in(lake.storage) is None
 
 
 @pytest.mark.parametrize("error", [StorageError("input/output error"), StoppedError("The disk is full")])
@@ -233,7 +231,7 @@ def test_a_disk_that_fails_for_a_moment_ends_nothing(
 ) -> None:
     with lake.exclusive(times=PATIENT) as lease:
         with monkeypatch.context() as patch:
-            patch.setattr(Storage, "swap", fails(error))
+            patch.setattr(DiskStorage, "swap", fails(error))
             lease.require()
             time.sleep(3 * PATIENT.beat_s)
             assert lease.held
@@ -248,18 +246,18 @@ def test_a_lease_that_could_not_be_renewed_for_long_is_lost(
 ) -> None:
     with lake.exclusive(times=FAST) as lease:
         with monkeypatch.context() as patch:
-            patch.setattr(Storage, "swap", fails(error))
+            patch.setattr(DiskStorage, "swap", fails(error))
             until(lambda: not lease.held)
         with pytest.raises(LeaseLostError, match=rf"could not renew its lease for 0\.6 s: {error}") as lost:
             lease.require()
         assert lost.value.exit_code == 5
-    assert lake.storage.find(LEASE) is None  # It was still ours to give back.
+    assert holder_in(lake.storage) is None  # It was still ours to give back.
 
 
 def test_a_beat_that_was_written_although_the_disk_said_otherwise_is_ours(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    swap = Storage.swap
+    swap = DiskStorage.swap
 
     def swap_and_fail(*args: Any, **named: Any) -> NoReturn:
         swap(*args, **named)
@@ -267,7 +265,7 @@ def test_a_beat_that_was_written_although_the_disk_said_otherwise_is_ours(
 
     with lake.exclusive(times=LeaseTimes(beat_s=3_600)) as lease:
         with monkeypatch.context() as patch:
-            patch.setattr(Storage, "swap", swap_and_fail)
+            patch.setattr(DiskStorage, "swap", swap_and_fail)
             lease.require()
         lease.require()
         lease.require()
@@ -285,7 +283,7 @@ def test_a_disk_that_fails_at_the_end_does_not_fail_the_job(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with lake.exclusive(times=LeaseTimes(beat_s=3_600)):
-        monkeypatch.setattr(Storage, "swap", fails(StorageError("input/output error")))
+        monkeypatch.setattr(DiskStorage, "swap", fails(StorageError("input/output error")))
     assert "could not be given back: input/output error" in caplog.text
     assert holder_of(lake).pid == os.getpid()
 
@@ -297,4 +295,4 @@ def test_a_lake_that_cannot_be_written_to_is_explained(
     monkeypatch.setattr(os, "link", fails(OSError(number, os.strerror(number))))
     with pytest.raises(kind, match=str(lake.storage.root)), lake.exclusive(times=FAST):
         pass
-    assert lake.storage.find(LEASE) is None
+    assert holder_in(lake.storage) is None

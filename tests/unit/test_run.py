@@ -17,7 +17,7 @@ from fakes.tables import dead_letter_rows, image_rows, manifest_rows
 from tuku.errors import LeaseLostError, StoppedError, StorageError
 from tuku.lake import Lake, Run, count_rows, read_rows
 from tuku.schemas import DEAD_LETTERS, DELETED, IMAGES, PAID
-from tuku.storage import Storage
+from tuku.storage import DiskStorage, Storage
 
 NO_IMAGES, NO_DEAD_LETTERS = IMAGES.empty_table(), DEAD_LETTERS.empty_table()
 
@@ -224,7 +224,7 @@ def test_a_run_deleted_as_a_whole_is_gone(lake: Lake, run: Run) -> None:
 def test_a_committed_run_is_one_read_whatever_is_asked_of_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run.commit()
     reads: list[str] = []
-    read = Storage.find
+    read = DiskStorage.find
 
     def counted(storage: Storage, name: str) -> bytes | None:
         reads.append(name)
@@ -233,7 +233,7 @@ def test_a_committed_run_is_one_read_whatever_is_asked_of_it(run: Run, monkeypat
     def refused(*_args: Any, **_named: Any) -> Any:
         raise AssertionError("neither a folder is listed nor a file looked at")
 
-    monkeypatch.setattr(Storage, "find", counted)
+    monkeypatch.setattr(DiskStorage, "find", counted)
     for name in ("scandir", "stat"):
         monkeypatch.setattr(os, name, refused)
     other = again(run)

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from tuku import spill as spill_module
 from tuku.spill import Spill, spilled
-from tuku.storage import Storage
+from tuku.storage import DiskStorage, Storage
 
 SCHEMA = pa.schema([("number", pa.int64()), ("text", pa.string())])
 
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Storage:
-    return Storage(tmp_path)
+    return DiskStorage(tmp_path)
 
 
 def rows(*numbers: int) -> pa.Table:
@@ -81,7 +81,7 @@ def test_an_error_closes_the_files_and_is_not_hidden(storage: Storage) -> None:
 def test_whatever_is_set_aside_in_however_many_pieces(
     tmp_path_factory: pytest.TempPathFactory, tables: list[list[int]], at_once: int
 ) -> None:
-    storage = Storage(tmp_path_factory.mktemp("spill"))
+    storage = DiskStorage(tmp_path_factory.mktemp("spill"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spill_module, "_ROWS_AT_ONCE", at_once)
         with Spill(storage, "spill", SCHEMA) as spill:

@@ -132,6 +132,6 @@ def manifest_of(run: Run) -> tuple[str | None, bool]:
         return plan.get("manifest_uri"), whole
     except (ValueError, AttributeError) as error:
         raise StorageError(
-            f"{run.storage.path(name)} is not the plan that tuku writes.",
+            f"{run.storage.where(name)} is not the plan that tuku writes.",
             "Put it back from a backup, or delete it: its dead letters then stand until their rows are worked again.",
         ) from error

@@ -7,7 +7,6 @@ run that made them included, so that Milvus and the dead letters see no differen
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tuku import units
 from tuku.errors import StorageError, TukuError
 from tuku.housekeeping.digest import RowsDigest
 from tuku.housekeeping.part_writer import write_parts
@@ -143,11 +143,11 @@ def _digest(tables: Iterable[pa.Table], schema: pa.Schema) -> RowsDigest:
 
 
 def _require_room(lake: Lake, size: int) -> None:
-    free = shutil.disk_usage(lake.storage.root).free
-    if free < size * _SPARE:
+    free = lake.storage.free_bytes()
+    if free is not None and free < size * _SPARE:
         raise StorageError(
-            f"Compacting needs room for a copy of {size / 1e6:,.0f} MB, and there are {free / 1e6:,.0f} MB free in"
-            f" {lake.storage.root}.",
+            f"Compacting needs room for a copy of {units.size(size)}, and {units.size(free)} are free in"
+            f" {lake.storage.uri}.",
             "Free some space; `tuku lake vacuum` says what it could remove.",
         )
 

@@ -37,9 +37,9 @@ class Retention:
     now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @classmethod
-    def of(cls, config: LakeConfig, *, readers: timedelta = READERS) -> Retention:
-        """As configured; `readers` is the least time for which replaced files are kept."""
-        return cls(max(timedelta(days=config.keep_days), readers), timedelta(days=config.keep_runs_days))
+    def of(cls, config: LakeConfig) -> Retention:
+        """As configured."""
+        return cls(max(timedelta(days=config.keep_days), READERS), timedelta(days=config.keep_runs_days))
 
     def over(self, since: datetime, keep: timedelta) -> bool:
         """Whether what is so old need not be kept any longer."""

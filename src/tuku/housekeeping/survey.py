@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal
@@ -28,28 +27,31 @@ class Survey:
 
     Attributes:
         retention: how long things are kept.
-        replaced: since when a compaction stands for a run.
+        replaced: runs whose images can go, because a compaction has them.
         finished: runs that can go altogether.
         answers: files of answers that can go.
     """
 
     retention: Retention
-    replaced: Mapping[str, datetime]
+    replaced: frozenset[str]
     finished: frozenset[str]
     answers: frozenset[str]
 
     @classmethod
-    def of(cls, lake: Lake, retention: Retention) -> Survey:
+    def of(cls, lake: Lake, retention: Retention, *, thorough: bool = True) -> Survey:
         """Look at the whole lake.
+
+        Args:
+            lake: the lake.
+            retention: how long things are kept.
+            thorough: also look for runs and answers that can go, for which all images may have to be read.
 
         Raises:
             StorageError: a compaction's file is damaged: what it replaced is all there is, and nothing may go.
         """
-        runs = lake.runs()
-        replaced = replaced_at(runs)
-        for run in runs:
-            if run.replaces and run.run_id not in replaced:
-                _require_whole(run)
+        replaced = _replaced(lake, retention)
+        if not thorough:
+            return cls(retention, replaced, frozenset(), frozenset())
         finished = frozenset(run.run_id for run in finished_runs(lake, retention))
         return cls(retention, replaced, finished, _superfluous_answers(lake, retention))
 
@@ -87,8 +89,7 @@ class Survey:
     def _reason_of_committed(self, run: Run, file: Stored, kind: str, listed: frozenset[str]) -> Reason | None:
         if kind == "plan":
             return "work lists"
-        replaced = self.replaced.get(run.run_id)
-        if kind == "parts" and replaced is not None and self.retention.over(replaced, self.retention.replaced):
+        if kind == "parts" and run.run_id in self.replaced:
             return "replaced"
         unlisted = kind in KINDS and file.name.endswith(".parquet") and file.name not in listed
         return "unlisted" if unlisted and self.stale(file) else None
@@ -96,6 +97,21 @@ class Survey:
 
 def _is_mark(file: Stored) -> bool:
     return file.name.rpartition("/")[2].startswith("_")
+
+
+def _replaced(lake: Lake, retention: Retention) -> frozenset[str]:
+    """The runs whose images can go. Those of the compactions that stand for them are looked at before."""
+    runs = lake.runs()
+    since = replaced_at(runs)
+    can_go = frozenset(
+        run.run_id
+        for run in runs
+        if run.run_id in since and run.parts() and retention.over(since[run.run_id], retention.replaced)
+    )
+    for run in runs:
+        if run.run_id not in since and run.replaces & can_go:
+            _require_whole(run)
+    return can_go
 
 
 def _require_whole(compaction: Run) -> None:
@@ -109,8 +125,8 @@ def _require_whole(compaction: Run) -> None:
         path = f"{compaction.folder}/{name}"
         if footer_rows(compaction.storage, path) != rows:
             raise StorageError(
-                f"The lake's file {compaction.storage.path(path)} does not have the {rows:,} rows that were written.",
-                f"Put it back from a backup, or delete {compaction.storage.path(compaction.folder)}: what it replaced"
+                f"The lake's file {compaction.storage.where(path)} does not have the {rows:,} rows that were written.",
+                f"Put it back from a backup, or delete {compaction.storage.where(compaction.folder)}: what it replaced"
                 " is looked at again then.",
             )
 

@@ -32,13 +32,9 @@ class Removal:
         return sum(file.size for file in self.files)
 
 
-def find_removals(lake: Lake, retention: Retention) -> list[Removal]:
-    """What a vacuum would remove now, oldest run first. Nothing is written.
-
-    Raises:
-        StorageError: a compaction's file is damaged: what it replaced is all there is, and nothing may go.
-    """
-    survey = Survey.of(lake, retention)
+def find_removals(lake: Lake, retention: Retention, *, thorough: bool = True) -> list[Removal]:
+    """What a vacuum would remove now, oldest run first. Nothing is written. Arguments and errors: see `Survey.of`."""
+    survey = Survey.of(lake, retention, thorough=thorough)
     removals = [
         Removal(reason, run, tuple(files)) for run in lake.runs() for reason, files in survey.of_run(run).items()
     ]

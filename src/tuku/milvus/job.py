@@ -86,6 +86,7 @@ class _Job:
     embed_model: str
     dim: int
     progress: Progress
+    require_lease: Callable[[], None]
 
     @property
     def target(self) -> str:
@@ -93,7 +94,14 @@ class _Job:
 
 
 def load_and_verify(
-    config: Config, lake: LakeSource, *, run_id: str, embed_model: str, dim: int, progress: Progress
+    config: Config,
+    lake: LakeSource,
+    *,
+    run_id: str,
+    embed_model: str,
+    dim: int,
+    progress: Progress,
+    require_lease: Callable[[], None],
 ) -> LoadReport:
     """Brings the collection in line with the lake and proves it.
 
@@ -107,6 +115,7 @@ def load_and_verify(
         embed_model: ``provider/model@revision`` of the lake's vectors.
         dim: their length.
         progress: see `Progress`.
+        require_lease: called before each step that readers see or that cannot be undone; what it raises ends the load.
 
     Returns:
         The report; the caller decides what a failed check means.
@@ -118,7 +127,7 @@ def load_and_verify(
     """
     started = time.perf_counter()
     with connected(config.milvus) as client:
-        job = _Job(client, config, lake, run_id, embed_model, dim, progress)
+        job = _Job(client, config, lake, run_id, embed_model, dim, progress, require_lease)
         live = live_collection(client, config)
         strategy, reason = _choose(job, live)
         if live is not None:
@@ -166,6 +175,7 @@ def _rebuild(job: _Job, reason: str) -> LoadReport:
     cut_off_s = time.perf_counter() - started if in_place else 0.0
     checks = _verify(job, name)
     if all(check.passed for check in checks):
+        job.require_lease()
         collection.note(client, name, LoadedRuns().adding(runs).note())
         if config.load.alias:
             alias.promote(client, job.target, name)
@@ -176,6 +186,7 @@ def _rebuild(job: _Job, reason: str) -> LoadReport:
 def _fresh_collection(job: _Job) -> str:
     client, config = job.client, job.config
     notes = {}
+    job.require_lease()
     if config.load.alias:
         alias.drop_unfinished(client, job.target)
         name = alias.collection_name(job.target, job.run_id, client.list_collections())
@@ -192,6 +203,7 @@ def _upsert(job: _Job, name: str, reason: str) -> LoadReport:
     noted = LoadedRuns.read(collection.properties(client, name)) or LoadedRuns()
     runs = job.lake.run_ids()
     started = time.perf_counter()
+    job.require_lease()
     exchanged = index.build_indexes(client, name, config.milvus, job.lake.rows())
     deleted = load.delete(client, name, job.lake.deleted_since(noted))
     inserted = _send(job, name, job.lake.changed_since(noted))
@@ -200,20 +212,20 @@ def _upsert(job: _Job, name: str, reason: str) -> LoadReport:
     _settle(job, name, collection.count(client, name))
     checks = _verify(job, name)
     if all(check.passed for check in checks):
+        job.require_lease()
         collection.note(client, name, noted.adding(runs).note())
     return _report(job, "upsert", reason, name, inserted=inserted, deleted=deleted, checks=checks, cut_off_s=cut_off_s)
 
 
 def _send(job: _Job, name: str, batches: Iterator[pa.Table], *, fresh: bool = False) -> int:
     total = job.lake.rows()
-    inserted = load.upsert(
-        job.client,
-        name,
-        batches,
-        job.config.load.batch_rows,
-        fresh=fresh,
-        sent=lambda rows: job.progress("insert", rows, max(rows, total)),
-    )
+
+    def sent(rows: int) -> None:
+        job.progress("insert", rows, max(rows, total))
+        job.require_lease()  # before the next ones go
+
+    job.require_lease()
+    inserted = load.upsert(job.client, name, batches, job.config.load.batch_rows, fresh=fresh, sent=sent)
     load.flush(job.client, name, job.config.milvus.timeout_s)
     return inserted
 

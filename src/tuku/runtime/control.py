@@ -15,11 +15,14 @@ _PATIENCE_S = 10.0
 def start_control(limits: LimitsConfig) -> Any:
     """The ledger of a new run, as a handle that can be sent to workers; it ends with the driver.
 
-    It is not started again when it is lost: what was reserved would be forgotten, so the run stops instead.
+    It is not started again when it is lost: what was reserved would be forgotten, so the run stops instead. That is
+    why it is on the driver's node: the loss of any other one does not end the run.
     """
     import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    return ray.remote(num_cpus=0, max_restarts=0)(Ledger).remote(limits)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0, max_restarts=0, scheduling_strategy=here)(Ledger).remote(limits)
 
 
 def demand(control: Any) -> Demand:

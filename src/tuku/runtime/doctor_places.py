@@ -16,7 +16,7 @@ from tuku.runtime.inputs import manifest_uri
 from tuku.runtime.loading import check_target
 from tuku.runtime.models import describe_models
 from tuku.stages.manifest import read_manifest
-from tuku.storage import Storage
+from tuku.storage import DiskStorage, storage_at
 
 _LEAST_FREE_BYTES = 200_000_000
 _HEAD_ROWS = 100
@@ -59,7 +59,10 @@ def check_lake(uri: str) -> str:
     Raises:
         StorageError: it cannot, or there is none.
     """
-    storage = Storage.at(uri)
+    storage = storage_at(uri)
+    if not isinstance(storage, DiskStorage):
+        storage.prepare()
+        return f"{storage.uri} can be written to"
     if storage.root.exists():
         storage.prepare()
         there, new = storage.root, ""

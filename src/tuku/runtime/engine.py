@@ -78,5 +78,5 @@ def _work_list(job: Assignment) -> list[pa.Table]:
     return [
         pa.table({"file": [file], "row_group": [group]})
         for file in job.run.work(job.round_)
-        for group in range(pq.read_metadata(job.run.storage.path(file)).num_row_groups)
+        for group in range(pq.read_metadata(job.run.storage.source(file)).num_row_groups)
     ]

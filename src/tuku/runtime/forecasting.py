@@ -27,7 +27,7 @@ from tuku.runtime.sampling import Reservoir, Sample, look_at
 from tuku.runtime.work_list import deletions
 from tuku.stages.paid import PaidAnswers, known_answers
 from tuku.stages.twins import Contents
-from tuku.storage import Storage
+from tuku.storage import DiskStorage
 
 
 def forecast(config: Config, progress: Progress) -> Forecast:
@@ -59,7 +59,7 @@ def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, 
         tempfile.TemporaryDirectory(prefix="tuku-plan-", ignore_cleanup_errors=True) as folder,
         LazyCluster(config.runtime.model_copy(update={"address": "local"}), progress) as cluster,  # sees the folder
     ):
-        planned = Planner(config, models, view, Storage(Path(folder))).plan(catalogue.tables(), cluster, progress)
+        planned = Planner(config, models, view, DiskStorage(Path(folder))).plan(catalogue.tables(), cluster, progress)
         for batch in planned.work():
             reservoir.add(batch)
         deleted = deletions(planned, config, view)
@@ -79,8 +79,8 @@ def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, 
 
 def next_run_view(lake: Lake) -> LakeView:
     """What the next run will find: it seals interrupted runs (docs/adr/0005), and nothing is sealed here."""
-    found = (run for run in lake.runs() if run.committed or (run.parts() and not (run.rejected or run.compacting)))
-    return LakeView(lake, unreplaced(found))
+    runs = (run if run.committed else run.as_sealed() for run in lake.runs() if run.committed or not run.rejected)
+    return LakeView(lake, unreplaced(runs))
 
 
 def _warnings(found: Forecast, config: Config, lake: Lake) -> Iterator[str]:

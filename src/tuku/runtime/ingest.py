@@ -1,7 +1,8 @@
-"""The main job: plan → pipeline → commit → load → verify → report."""
+"""The main job: plan → pipeline → commit → load → verify → report, and a lake that stays small."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tuku.config import Config
 from tuku.config_load import dump_config
 from tuku.dead_letters import manifest_of
 from tuku.errors import ConfigError, TooManyFailuresError, TukuError
+from tuku.housekeeping import Steps, tidy
 from tuku.journal import remove_journals
 from tuku.lake import Lake, Run, Stamp
 from tuku.lake_view import LakeView
@@ -38,6 +40,8 @@ from tuku.runtime.unexpected import unexpected
 from tuku.runtime.work_list import Plan, WorkList, scratch_of, write_contents, write_deletions, write_done
 from tuku.runtime.worker import Assignment
 from tuku.schemas import PAID
+
+logger = logging.getLogger(__name__)
 
 
 def ingest(config: Config, progress: Progress, *, wait_s: float | None = None) -> Report:
@@ -127,7 +131,22 @@ def _ingest(job: _Job, progress: Progress) -> Report:
         record.error = error
     except Exception as error:  # noqa: BLE001  the run's report must say so, whatever it was
         record.error = unexpected(run, error)
-    return write_report(record.report(), run, lake, config)
+    report = write_report(record.report(), run, lake, config)
+    if record.error is None:
+        _tidy(job, progress, thorough=record.plan.work > 0)
+    return report
+
+
+def _tidy(job: _Job, progress: Progress, *, thorough: bool) -> None:
+    """Keep the lake small, after a run that went well and whatever becomes of this: readers have all they need."""
+    try:
+        with interruptible():
+            done = tidy(job.lake, job.config.lake, Steps(job.lease.require, progress.phase), thorough=thorough)
+    except Exception as error:  # noqa: BLE001  the run is over and well reported; the next one tidies up again
+        logger.warning("The lake was not tidied up: %s", error)
+    else:
+        if done:
+            progress.phase("tidied", "; ".join(done))
 
 
 def _work(job: _Job, record: Record, progress: Progress) -> None:
@@ -146,7 +165,7 @@ def _work(job: _Job, record: Record, progress: Progress) -> None:
     run.commit()
     _remove_journals(job, run)
     job.lease.require()
-    record.load, record.verify = load_lake(config, lake, run.run_id, progress)
+    record.load, record.verify = load_lake(config, lake, run.run_id, progress, job.lease.require)
     run.write_json("load.json", record.load.model_dump(mode="json"))
     require_passed(record.verify)
     failed = sum(record.stats.errors.values())

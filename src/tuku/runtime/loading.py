@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from tuku.config import Config
 from tuku.errors import StorageError, VectorSpaceError, VerificationError
@@ -25,7 +26,9 @@ _FOR_CONTENT = (
 )
 
 
-def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tuple[LoadSummary, VerifySummary]:
+def load_lake(
+    config: Config, lake: Lake, run_id: str, progress: Progress, require_lease: Callable[[], None]
+) -> tuple[LoadSummary, VerifySummary]:
     """Bring the collection up to the lake's current view and prove it.
 
     Args:
@@ -33,16 +36,17 @@ def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tu
         lake: what is loaded: the vectors of the model that the lake is stamped with, which must be the configured one.
         run_id: names a fresh collection, should one be needed.
         progress: told what is going on.
+        require_lease: raises if another process has taken the lake over (`Lease.require`).
 
     Raises:
+        LeaseLostError: the lake was taken over; readers see nothing of what came later.
         StorageError: the lake is empty.
         VectorSpaceError: its vectors are not those of the configured model, or not all of one model.
         MilvusError: Milvus refused, or did not answer in time.
     """
     from tuku.milvus.job import load_and_verify
 
-    stamp = _stamp(lake)
-    _require_configured(config, lake, stamp)
+    stamp = _loadable(config, lake)
     progress.phase("load", config.milvus.collection)
 
     def on_progress(phase: str, done: int, total: int) -> None:
@@ -50,10 +54,16 @@ def load_lake(config: Config, lake: Lake, run_id: str, progress: Progress) -> tu
 
     view = LakeView.of_one_space(lake)
     if not view.runs:
-        raise StorageError(f"There is nothing to load in {lake.storage.root}.", "Run `tuku ingest` first.")
+        raise StorageError(f"There is nothing to load in {lake.storage.uri}.", "Run `tuku ingest` first.")
     _require_one_space(config, lake, view)
     outcome = load_and_verify(
-        config, view, run_id=run_id, embed_model=stamp.embed_model, dim=stamp.dim, progress=on_progress
+        config,
+        view,
+        run_id=run_id,
+        embed_model=stamp.embed_model,
+        dim=stamp.dim,
+        progress=on_progress,
+        require_lease=require_lease,
     )
     summary = LoadSummary(
         strategy=outcome.strategy,
@@ -99,12 +109,14 @@ def check_target(config: Config, models: Models) -> None:
     check(config, embed_model=models.embedder.name, dim=models.embedder.dim or 0)
 
 
-def _require_configured(config: Config, lake: Lake, stamp: Stamp) -> None:
-    """Readers search with the configured model: vectors of another one would be refused to them.
+def _loadable(config: Config, lake: Lake) -> Stamp:
+    """The lake's stamp. Readers search with the configured model: vectors of another one would be refused to them.
 
     Raises:
-        VectorSpaceError: the lake holds such vectors.
+        StorageError: nothing was ever ingested.
+        VectorSpaceError: the lake holds vectors of another model.
     """
+    stamp = _stamp(lake)
     difference = space_differs(config, lake)
     if difference:
         raise VectorSpaceError(
@@ -112,6 +124,7 @@ def _require_configured(config: Config, lake: Lake, stamp: Stamp) -> None:
             f"Set embed.model and embed.dim back (to {stamp.dim}), or make all vectors anew: `tuku ingest --set"
             " load.strategy=rebuild` with the whole catalogue. Readers see what they saw before.",
         )
+    return stamp
 
 
 def _require_one_space(config: Config, lake: Lake, view: LakeView) -> None:
@@ -129,11 +142,19 @@ def _require_one_space(config: Config, lake: Lake, view: LakeView) -> None:
         )
 
 
-def load(config: Config, progress: Progress) -> tuple[LoadSummary, VerifySummary]:
-    """`tuku load`: see `load_lake`; a fresh collection is named by the time."""
+def load(config: Config, progress: Progress, *, wait_s: float | None = None) -> tuple[LoadSummary, VerifySummary]:
+    """`tuku load`: see `load_lake`; a fresh collection is named by the time.
+
+    Args:
+        config: the configuration.
+        progress: told what is going on.
+        wait_s: how long to wait for another run on this lake to end; None: not at all.
+    """
     lake = Lake.at(config.lake.uri)
-    with lake.exclusive():
-        loaded, proof = load_lake(config, lake, new_run_id(), progress)
+    _loadable(config, lake)  # the lease would make a folder of a mistyped lake.uri
+    with lake.exclusive(wait_s, command="tuku load", on_wait=partial(progress.phase, "wait")) as lease:
+        loaded, proof = load_lake(config, lake, new_run_id(), progress, lease.require)
+        lease.require()
         for run in lake.committed_runs()[-1:]:
             run.write_json("load.json", loaded.model_dump(mode="json"))
     return loaded, proof
@@ -194,7 +215,7 @@ def require_passed(verify: VerifySummary) -> None:
 def _stamp(lake: Lake) -> Stamp:
     stamp = lake.stamp()
     if stamp is None:
-        raise StorageError(f"There is nothing to load in {lake.storage.root}.", "Run `tuku ingest` first.")
+        raise StorageError(f"There is nothing to load in {lake.storage.uri}.", "Run `tuku ingest` first.")
     return stamp
 
 

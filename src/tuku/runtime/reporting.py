@@ -27,11 +27,10 @@ def write_report(report: Report, run: Run, lake: Lake, config: Config) -> Report
         The report, with the paths of what was written. A report that cannot be written is a warning: the disk may
         be what is full.
     """
-    folder = run.storage.path(run.folder)
     paths = {
-        "lake": str(lake.storage.root),
-        "report": str(folder / "report.html"),
-        "report_json": str(folder / "report.json"),
+        "lake": lake.storage.uri,
+        "report": run.storage.where(f"{run.folder}/report.html"),
+        "report_json": run.storage.where(f"{run.folder}/report.json"),
     }
     complete = report.model_copy(update={"paths": paths})
     try:

@@ -16,7 +16,7 @@ def unexpected(run: Run, error: Exception) -> TukuError:
     if run.begun:
         with suppress(TukuError):  # The disk may be what failed.
             run.write_text("traceback.txt", details)
-            where = f" Details: {run.storage.path(run.folder)}/traceback.txt."
+            where = f" Details: {run.storage.where(run.folder)}/traceback.txt."
     first_line = (str(error).strip().splitlines() or [""])[0][:300]
     return TukuError(
         f"Unexpected {type(error).__name__}: {first_line}.{where}",

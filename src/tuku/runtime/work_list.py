@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tuku.config import Config
-from tuku.errors import ConfigError
+from tuku.errors import ConfigError, TukuError
 from tuku.lake import Run
 from tuku.lake_view import LakeView
 from tuku.pipeline import Models
@@ -78,14 +77,13 @@ class Plan:
 @contextmanager
 def scratch_of(run: Run) -> Iterator[Storage]:
     """A folder in the run's, which every node sees, for what is set aside while it is planned."""
-    folder = run.storage.path(f"{run.folder}/plan/scratch")
+    folder = f"{run.folder}/plan/scratch"
     try:
-        yield Storage(folder)
+        yield run.storage.below(folder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        for parent in (folder.parent, folder.parent.parent):
-            with suppress(OSError):  # of a plan that came to something
-                parent.rmdir()
+        with suppress(TukuError):  # the vacuum finds what could not be removed
+            run.storage.remove_all(folder)
+            run.storage.remove_empty(run.folder)
 
 
 @dataclass(frozen=True)

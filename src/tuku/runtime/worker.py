@@ -114,7 +114,7 @@ class Worker:
             stats.fatal = self._ended_by(self._box)
             return stats
         try:
-            with pq.ParquetFile(self._run.storage.path(file)) as work:
+            with pq.ParquetFile(self._run.storage.source(file)) as work:
                 rows = work.read_row_group(row_group)
             box = replace(self._box, claims=self._claims(name))
             if entry.again:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuku import units
 from tuku.search.grid_layout import PADDING, PICTURE_HEIGHT, TILE_HEIGHT, Box, Layout
 from tuku.search.painter import Painter
-from tuku.storage import Storage
+from tuku.storage import DiskStorage
 from tuku.uris import bare
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def save_grid(image: Image.Image, path: str | Path) -> None:
         StoppedError: the disk is full.
     """
     target = Path(path)
-    with Storage.at(str(target.parent)).atomic(target.name) as file:
+    with DiskStorage(target.parent).atomic(target.name) as file:
         image.save(file, format="PNG")
 
 

@@ -26,6 +26,9 @@ def create_app(state: State) -> web.Application:
     async def page(_: web.Request) -> web.Response:
         return web.json_response(state.page())
 
+    async def items(_: web.Request) -> web.Response:
+        return web.json_response(state.items())
+
     async def configure(http: web.Request) -> web.Response:
         try:
             state.configure(await http.json())
@@ -38,6 +41,7 @@ def create_app(state: State) -> web.Application:
         return web.json_response(state.page())
 
     app.router.add_get("/control", page)
+    app.router.add_get("/control/items", items)
     app.router.add_post("/control/configure", configure)
     app.router.add_post("/control/reset", reset)
     return app

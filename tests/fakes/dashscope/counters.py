@@ -43,7 +43,7 @@ class ModelCounters:
         self._accepting.add(1, now)
         self._tokens.add(asked.input_tokens, now)
         self._timeline["accepted"][int(now - self._started)] += 1
-        self.items.accept(endpoint, asked)
+        self.items.accept(endpoint, asked, now)
 
     def bill(self, asked: Asked, output_tokens: int, now: float) -> None:
         """An answer has been made, whatever becomes of it on its way."""

@@ -80,6 +80,10 @@ class DashScopeServer:
         """The control page: see `State.page` and `ModelCounters.page`."""
         return self._control("")
 
+    def items(self) -> dict[str, list[dict[str, Any]]]:
+        """By model, every item: when it was let in, and answered (see `Ledger.times`)."""
+        return self._control("/items")
+
     def configure(self, **changes: Any) -> None:
         """Change settings while it runs, such as ``limits={"requests_per_min": 600}``: of a part, only what is named.
 

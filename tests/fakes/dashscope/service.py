@@ -94,7 +94,7 @@ class Exchange:
         response = await send_json(self._http, answer.body)
         if is_open(self._http):
             counters.answered += 1
-            counters.items.answer(self._endpoint.name, asked, answer.damaged)
+            counters.items.answer(self._endpoint.name, asked, answer.damaged, time.monotonic())
         return response
 
     async def _answer(self, asked: Asked, job: Job) -> Answer:

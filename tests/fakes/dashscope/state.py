@@ -123,6 +123,10 @@ class State:
             "models": {name: counters.page(now) for name, counters in self.models.items()},
         }
 
+    def items(self) -> dict[str, list[dict[str, Any]]]:
+        """By model, every item: see `Ledger.times`."""
+        return {name: counters.items.times() for name, counters in self.models.items()}
+
 
 def _mind(answers: str) -> Mind:
     if answers == "models":

@@ -182,3 +182,16 @@ def _noise():
     file = io.BytesIO()
     Image.fromarray(small).resize((448, 336), Image.Resampling.BICUBIC).save(file, "JPEG", quality=85)
     return file.getvalue()
+
+
+def test_of_every_item_it_is_known_when_it_came_and_when_its_answer_had_gone_out(server):
+    server.configure(latency=Latency(median_s=0.5))
+    began = time.monotonic()
+    with pytest.raises((TimeoutError, socket.timeout, urllib.error.URLError)):
+        post(server.base_url + CAPTION, caption_body(RED), timeout_s=0.2)
+    gave_up = time.monotonic()
+    ask(server)
+    (item,) = server.items()[MODEL]
+    first, second = item["accepted_s"]
+    (intact,) = item["intact_s"]
+    assert began <= first <= gave_up <= second <= intact <= time.monotonic()

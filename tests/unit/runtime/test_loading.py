@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fakes.tables import image_rows
 from tuku.config import Config
 from tuku.errors import StorageError, VectorSpaceError, VerificationError
 from tuku.lake import Lake, Stamp
+from tuku.lease import holder_in
 from tuku.progress import SilentProgress
 from tuku.providers.registry import describe_embedder
 from tuku.report import Check, VerifySummary
@@ -58,20 +60,56 @@ def test_what_differs_between_lake_and_configuration_is_said(tmp_path: Path) -> 
     assert space_differs(config, lake).startswith("The lake holds vectors of fake/model@2 of length 384; the config")
 
 
-def test_an_empty_lake_is_refused(tmp_path: Path) -> None:
+def test_an_empty_lake_is_refused_and_not_made(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="nothing to load"):
         load(configured(tmp_path), SilentProgress())
-    assert not (tmp_path / "milvus.db").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_catalogue_half_moved_to_another_model_is_not_loaded(tmp_path: Path) -> None:
+@pytest.fixture
+def half_moved(tmp_path: Path) -> Config:
+    """A lake that `load` refuses once it has read it."""
     config = configured(tmp_path)
     lake = Lake.at(config.lake.uri)
     add_run(lake, "abc", "old")
     add_run(lake, "c", "new")
     lake.write_stamp(stamp_of(config, "new"))
+    return config
+
+
+def test_a_lake_that_another_works_on_is_not_loaded(half_moved: Config) -> None:
+    ingesting = Lake.at(half_moved.lake.uri).exclusive(command="tuku ingest")
+    with ingesting, pytest.raises(StorageError, match=r"works on the lake .*: `tuku ingest` on") as caught:
+        load(half_moved, SilentProgress())
+    assert "--wait" in caught.value.remedy
+
+
+class Waiter(SilentProgress):
+    """Lets the other go as soon as it is told who is waited for."""
+
+    def __init__(self, other: ExitStack) -> None:
+        self._other = other
+        self.told: list[str] = []
+
+    def phase(self, name: str, detail: str = "") -> None:
+        self.told.append(f"{name} {detail}")
+        self._other.close()
+
+
+def test_it_waits_for_the_other_if_it_is_to(half_moved: Config) -> None:
+    with ExitStack() as other:
+        other.enter_context(Lake.at(half_moved.lake.uri).exclusive(command="tuku ingest"))
+        progress = Waiter(other)
+        with pytest.raises(VectorSpaceError, match="another model"):
+            load(half_moved, progress, wait_s=60)
+    assert progress.told[0].startswith("wait `tuku ingest` on ")
+    assert progress.told[1].startswith("load ")
+    assert holder_in(Lake.at(half_moved.lake.uri).storage) is None
+
+
+def test_a_catalogue_half_moved_to_another_model_is_not_loaded(half_moved: Config, tmp_path: Path) -> None:
     with pytest.raises(VectorSpaceError, match="2 images of the lake still have vectors of another model"):
-        load(config, SilentProgress())
+        load(half_moved, SilentProgress())
     assert not (tmp_path / "milvus.db").exists()
 
 

@@ -24,7 +24,8 @@ from tuku.runtime import planning
 from tuku.runtime.planning import Planned, Planner
 from tuku.schemas import DEAD_LETTERS, IMAGES, WORK
 from tuku.stages.fingerprints import served_fingerprint, source_fingerprint
-from tuku.storage import Storage
+from tuku.stages.twins import CAPTION, VECTORS
+from tuku.storage import DiskStorage
 
 MODELS = Models.of(Config(), FakeCaptioner().description, FakeEmbedder().description)
 URL = "http://x.test/{}.jpg"
@@ -44,11 +45,11 @@ def _size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def digest(number: int) -> str:
-    return f"{2 * number:016x}" + "0" * 48
+    return f"{4 * number:016x}" + "0" * 48
 
 
-def key(number: int, *, whole: bool = True) -> int:
-    return 2 * number + whole
+def key(number: int, answers: int = CAPTION | VECTORS) -> int:
+    return 4 * number | answers
 
 
 def manifest(*numbers: int, **special: Any) -> list[dict[str, Any]]:
@@ -80,7 +81,7 @@ def ingested(lake: Lake, *numbers: int, **special: Any) -> None:
 
 def plan(lake: Lake, rows: list[dict[str, Any]], compare: Any = "source", models: Models = MODELS) -> Planned:
     config = Config(plan=PlanConfig(compare=compare))
-    scratch = Storage(lake.storage.root.parent / f"scratch-{len(list(lake.storage.root.parent.iterdir()))}")
+    scratch = DiskStorage(lake.storage.root.parent / f"scratch-{len(list(lake.storage.root.parent.iterdir()))}")
     planner = Planner(config, models, LakeView.everything(lake), scratch)
     tables = [manifest_rows(*rows[start : start + 2]) for start in range(0, len(rows), 2)]
     return planner.plan(tables, ThisProcess(), SilentProgress())
@@ -222,7 +223,7 @@ def test_contents_are_those_that_the_configured_models_have_answered_for(lake: L
     run.commit()
     planned = plan(lake, manifest(9))
     assert planned.contents.dtype == np.uint64
-    assert planned.contents.tolist() == [key(1, whole=False), key(2, whole=False), key(4), key(5)]
+    assert planned.contents.tolist() == [key(1, VECTORS), key(2, CAPTION), key(4), key(5)]
 
 
 @pytest.mark.usefixtures("_size")
@@ -250,7 +251,7 @@ def test_a_manifest_that_breaks_off_is_no_plan(lake: Lake, tmp_path: Path) -> No
         yield manifest_rows({})
         raise ManifestError("It is cut off.")
 
-    planner = Planner(Config(), MODELS, LakeView.everything(lake), Storage(tmp_path / "scratch"))
+    planner = Planner(Config(), MODELS, LakeView.everything(lake), DiskStorage(tmp_path / "scratch"))
     progress = Phases()
     with pytest.raises(ManifestError, match="cut off"):
         planner.plan(broken(), ThisProcess(), progress)

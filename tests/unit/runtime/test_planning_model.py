@@ -38,7 +38,7 @@ from tuku.runtime import planning
 from tuku.runtime.record import Record
 from tuku.stages import plan
 from tuku.stages.fingerprints import served_fingerprint
-from tuku.storage import Storage
+from tuku.storage import DiskStorage, Storage
 from tuku.terms import Terms
 
 CONTENTS = (png((255, 0, 0), 4), png((0, 255, 0), 4), png((0, 0, 255), 4), b"no picture")
@@ -307,8 +307,8 @@ def killed_at(write: int | None) -> Iterator[None]:
         return wrapped
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Storage, "atomic", dying(Storage.atomic))
-        patch.setattr(Storage, "create", dying(Storage.create))
+        patch.setattr(DiskStorage, "atomic", dying(DiskStorage.atomic))
+        patch.setattr(DiskStorage, "create", dying(DiskStorage.create))
         yield
 
 
@@ -439,10 +439,8 @@ def _held(models: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         yield models[-1] if models else (1, 1)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(history=histories, small=st.booleans())
-def test_any_history(tmp_path_factory: pytest.TempPathFactory, history: list[Night], small: bool) -> None:
-    played = History(tmp_path_factory.mktemp("history"))
+def play(folder: Path, history: list[Night], *, small: bool) -> None:
+    played = History(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "_SMALL_ROWS", 1_000 if small else 2)
         patch.setattr(planning, "_GROUP_ROWS", 2)
@@ -450,3 +448,20 @@ def test_any_history(tmp_path_factory: pytest.TempPathFactory, history: list[Nig
         patch.setattr(os, "fsync", lambda descriptor: None)
         for night in history:
             played.play(night)
+
+
+USUAL = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@USUAL
+@given(history=histories, small=st.booleans())
+def test_any_history(tmp_path_factory: pytest.TempPathFactory, history: list[Night], small: bool) -> None:
+    play(tmp_path_factory.mktemp("history"), history, small=small)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@settings(USUAL, max_examples=300)
+@given(history=histories, small=st.booleans())
+def test_very_many_histories(tmp_path_factory: pytest.TempPathFactory, history: list[Night], small: bool) -> None:
+    play(tmp_path_factory.mktemp("history"), history, small=small)

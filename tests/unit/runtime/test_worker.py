@@ -28,7 +28,7 @@ from tuku.runtime.blocks import BlockStats
 from tuku.runtime.ledger import Ledger, block_id
 from tuku.runtime.worker import Assignment, Worker
 from tuku.schemas import PAID
-from tuku.storage import Storage
+from tuku.storage import DiskStorage
 from tuku.terms import Terms
 
 ROWS = 5
@@ -47,7 +47,7 @@ class Books(Ledger):
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """A run with one block of work: pictures of a colour each."""
-    made = Run(Storage(tmp_path / "lake"), "r-1")
+    made = Run(DiskStorage(tmp_path / "lake"), "r-1")
     files = [tmp_path / f"{number}.png" for number in range(ROWS)]
     for file, picture in zip(files, PICTURES, strict=True):
         file.write_bytes(picture)

@@ -1,0 +1,31 @@
+"""From a URI to a storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tuku.errors import StorageError
+from tuku.storage.on_disk import DiskStorage
+from tuku.storage.protocol import Storage
+
+
+def storage_at(uri: str) -> Storage:
+    """The storage that a URI or a path names; nothing is opened yet.
+
+    Raises:
+        StorageError: for a scheme that is not supported, or a URI with credentials in it.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme == "s3":
+        # Where the lake is on a disk, nothing of this has to be installed.
+        from tuku.storage.in_bucket import BucketStorage
+
+        return BucketStorage.at(uri)
+    if parts.scheme == "file":
+        return DiskStorage(Path(unquote(parts.path)).resolve())
+    if "://" in uri:
+        raise StorageError(
+            f"A lake cannot be kept at {parts.scheme}:// yet.", "Set lake.uri to a folder or to s3://bucket/prefix."
+        )
+    return DiskStorage(Path(uri).expanduser().resolve())

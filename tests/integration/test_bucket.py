@@ -1,0 +1,46 @@
+"""A whole run with its lake in a bucket, on a real S3 server: killed, refused to a second one, ended by the next."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dashscope_job import FAST, many_pictures, paid_again, profile, wait_for_requests
+from fakes.dashscope import DashScopeServer, Latency, Settings
+from s3_server import s3_server
+from support import Tuku, environment
+from tuku.lake import Lake
+from tuku.lake_view import LakeView
+
+pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.long, pytest.mark.timeout(400)]
+
+PICTURES = 40
+FLUSHED_AFTER_S = 1
+
+
+def test_a_killed_run_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = many_pictures(tmp_path / "pictures", PICTURES)
+    with DashScopeServer(Settings(latency=Latency(median_s=0.3))) as server, s3_server(tmp_path / "s3") as s3:
+        uri, env = s3.uri("lake"), {**server.environment, **s3.environment}
+        options = [*profile("dashscope_modern"), *FAST, "--set", f"lake.uri={uri}"]
+        options += ["--set", f"write.flush_interval_s={FLUSHED_AFTER_S}", "--set", "caption.quota.requests_per_min=300"]
+        tuku = Tuku(tmp_path)
+        command = tuku.command("ingest", str(catalogue), *options)
+        with subprocess.Popen(command, cwd=tmp_path, env=environment(env), stderr=subprocess.DEVNULL) as first:
+            wait_for_requests(server, PICTURES // 2)
+            second = tuku("ingest", str(catalogue), *options, env=env)
+            assert (second.code, "Another run works on the lake s3://" in second.err) == (2, True), second.err
+            first.send_signal(signal.SIGKILL)
+        third = tuku("ingest", str(catalogue), *options, "--json", env=env, timeout_s=200)
+        assert third.code == 0, third.err
+        assert (third.json["resumed"], third.json["rows"]["failed"]) == (True, 0)
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        rows = [row for table in LakeView.everything(Lake.at(uri)).batches(["image_id"]) for row in table.to_pylist()]
+        assert len({row["image_id"] for row in rows}) == len(rows) == PICTURES
+        # 5 requests a second, for as long as it takes until a flush, and what is under way for a third of a second.
+        assert sum(paid_again(server).values()) <= 5 * (FLUSHED_AFTER_S + 1)
+        assert tuku("verify", *options, env=env).code == 0
