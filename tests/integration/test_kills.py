@@ -20,7 +20,7 @@ from kills.victims import Killing, kill, second_node
 from kills.witness import Bill
 from kills.world import World, make_world
 
-pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(1800)]
 
 TRIES = 4
 SEED = int(os.environ.get("KILL_SEED", "0"))
