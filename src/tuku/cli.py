@@ -15,7 +15,7 @@ import click
 from tuku import __version__
 from tuku.cli_errors import errors
 from tuku.cli_lake import lake
-from tuku.cli_options import budget, catalogue, common, overridden, patience, read_config, wait_s
+from tuku.cli_options import budget, catalogue, common, of_failed, overridden, patience, read_config, wait_s
 from tuku.cli_output import complain, fail, make_progress, print_json, show, show_proof, show_report
 from tuku.errors import VerificationError
 from tuku.runtime.interrupt import interruptible
@@ -58,8 +58,7 @@ def ingest(
 
 
 @cli.command()
-@click.option("--reason", metavar="CODE", help="Only rows that failed with this code (see `tuku errors`).")
-@click.option("--stage", help="Only rows that failed in this stage.")
+@of_failed
 @budget
 @patience
 @common

@@ -8,16 +8,12 @@ from pathlib import Path
 
 import click
 
-from tuku.cli_options import common, read_config
+from tuku.cli_options import common, of_failed, read_config
 from tuku.cli_output import show
-
-STAGES = ("manifest", "plan", "fetch", "decode", "caption", "embed")
-"""The stages at which a row can fail."""
 
 
 @click.command()
-@click.option("--reason", metavar="CODE", help="Only rows that failed with this code.")
-@click.option("--stage", type=click.Choice(STAGES), help="Only rows that failed at this stage.")
+@of_failed
 @click.option("--limit", type=click.IntRange(min=0), default=2, show_default=True, help="Examples of each kind.")
 @click.option("--rows", is_flag=True, help="List the rows themselves, one a line.")
 @common

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tuku.config import Config
 
 _DEFAULT_PROFILE = Path("conf/local.yaml")
+STAGES = ("manifest", "plan", "fetch", "decode", "caption", "embed")
+"""The stages at which a row can fail."""
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -57,6 +59,13 @@ def _finite(_context: click.Context, _option: click.Parameter, value: float | No
     if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"{value} is no number that a run can be held to; leave the option out for no limit.")
     return value
+
+
+def of_failed(command: _Command) -> _Command:
+    """Which of the rows that failed."""
+    reason = click.option("--reason", metavar="CODE", help="Only rows that failed with this code (see `tuku errors`).")
+    stage = click.option("--stage", type=click.Choice(STAGES), help="Only rows that failed at this stage.")
+    return reason(stage(command))
 
 
 def patience(command: _Command) -> _Command:

@@ -27,11 +27,12 @@ import pyarrow as pa
 from tuku.errors import StorageError
 from tuku.journal import read_journals
 from tuku.lease import USUAL_TIMES, Lease, LeaseTimes, hold_lease
-from tuku.part_files import count_rows, read_rows
+from tuku.part_files import read_rows
 from tuku.run import Run, unreplaced
+from tuku.schemas import PAID
 from tuku.storage import Storage, storage_at
 
-__all__ = ["Lake", "Run", "Stamp", "count_rows", "new_run_id", "read_rows", "unreplaced"]
+__all__ = ["Lake", "Run", "Stamp", "new_run_id", "read_rows", "unreplaced"]
 
 _MODELS = "models.json"
 _TIME = "%Y%m%dT%H%M%S%fZ"
@@ -114,12 +115,15 @@ class Lake:
             )
         return found[-1]
 
-    def begin(self) -> tuple[Run, list[str]]:
+    def begin(self, require: Callable[[], None] = lambda: None) -> tuple[Run, list[str]]:
         """A new run, and the ids of interrupted ones that left rows or answers for it to build on.
 
         An interrupted run is sealed: its part files are whole, so they are committed as they are, and planning
         finds their rows done (docs/adr/0005). One without parts is sealed too, lest its process, should it only have
         been asleep, commit it after all. Nothing is written for the new run yet.
+
+        Args:
+            require: called before each seal, for an open run may be that of the lease's new owner; raises if so.
 
         Raises:
             StorageError: the lake cannot be written to.
@@ -128,6 +132,7 @@ class Lake:
         runs = self.runs()
         interrupted = [run for run in runs if not (run.committed or run.rejected)]
         for run in interrupted:
+            require()
             run.seal()
         newest = runs[-1].run_id if runs else ""
         return Run(self.storage, new_run_id(after=newest)), [run.run_id for run in interrupted if _left_something(run)]
@@ -135,12 +140,13 @@ class Lake:
     def paid(self) -> Iterator[pa.Table]:
         """Answers that were paid for by rows that did not succeed, or of whose end nobody knows (schema `PAID`).
 
-        The oldest run comes first; its journals have the same answers as its part files, or more.
+        The oldest run comes first; its journals have the same answers as its part files, or more. Of a rejected run
+        the images do not count, and the answers in them do.
         """
         for run in self.runs():
             yield from read_journals(run)
-            for name in run.paid():
-                yield from read_rows(run.storage, name)
+            for name in (*run.paid(), *(run.parts() if run.rejected else ())):
+                yield from read_rows(run.storage, name, PAID.names)
 
     def stamp(self) -> Stamp | None:
         """Which model fills the vectors of this lake (models.json); None for a new lake.

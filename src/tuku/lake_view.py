@@ -84,6 +84,14 @@ class LakeView:
         return cls(lake, unreplaced(lake.committed_runs()))
 
     @classmethod
+    def with_history(cls, lake: Lake) -> LakeView:
+        """All committed runs, those too that compactions have replaced, as far as their files are still kept.
+
+        It shows the same images, and has all answers that may be needed again, those of deleted images among them.
+        """
+        return cls(lake, tuple(lake.committed_runs()))
+
+    @classmethod
     def of_one_space(cls, lake: Lake) -> LakeView:
         """All committed runs, but only vectors of the model that the lake is stamped with."""
         runs, stamp = unreplaced(lake.committed_runs()), lake.stamp()

@@ -37,11 +37,6 @@ class Lease:
         self._thread = threading.Thread(target=self._beat, name="tuku-lease", daemon=True)
         self._thread.start()
 
-    @property
-    def held(self) -> bool:
-        """Whether nothing else is known; as old as the last beat, and free to ask."""
-        return self._lost is None
-
     def require(self) -> None:
         """Renew the lease now: whoever took it over is found out, however long this process stood still.
 

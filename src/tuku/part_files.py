@@ -25,17 +25,8 @@ def read_rows(storage: Storage, name: str, columns: list[str] | None = None) -> 
         raise _damaged(storage, name, error) from error
 
 
-def count_rows(storage: Storage, names: list[str]) -> int:
-    """Rows of these files, from their footers. What a committed run has, `Run.rows` knows without reading them.
-
-    Raises:
-        StorageError: a file is damaged or missing; it names the file.
-    """
-    return sum(footer_rows(storage, name) for name in names)
-
-
 def footer_rows(storage: Storage, name: str) -> int:
-    """Rows of a file, from its footer.
+    """Rows of a file, from its footer. What a committed run has, `Run.rows` knows without reading any.
 
     Raises:
         StorageError: the file is damaged or missing; it names the file.
@@ -52,5 +43,6 @@ def _damaged(storage: Storage, name: str, error: Exception) -> StorageError:
     folder = storage.where(name).rsplit("/", 2)[0]
     return StorageError(
         f"The lake's file {storage.where(name)} cannot be read: {error}.",
-        f"Put it back from a backup, or delete its whole run, {folder}: the next run makes those rows anew.",
+        f"Put it back from a backup. Without one, delete its whole run, {folder}: the next run makes those rows anew,"
+        " and pays for them again.",
     )

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from tuku.errors import LeaseLostError, StorageError
 from tuku.marker import KINDS, Kind, Marker
-from tuku.part_files import count_rows, footer_rows
+from tuku.part_files import footer_rows
 from tuku.schemas import DEAD_LETTERS, DELETED, IMAGES, PAID, TWINS
 from tuku.storage import Storage
 
@@ -33,6 +33,8 @@ class Run:
     run_id: str
     # A committed run does not change: its marker is read once.
     _known: Marker | None = field(default=None, init=False, repr=False, compare=False)
+    # Of another one, the rows of each file that has been looked at: they are counted, and then it is committed.
+    _counted: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def folder(self) -> str:
@@ -87,9 +89,9 @@ class Run:
         run._know(self._seal_marker())
         return run
 
-    def begin_compaction(self, replaces: Collection[str]) -> None:
+    def begin_compaction(self) -> None:
         """Say what this run is for, before it has any files."""
-        self.write_json(_COMPACTION, {"replaces": sorted(replaces)})
+        self.write_text(_COMPACTION, "")
 
     def discard(self) -> None:
         """Remove all there is of a run that is not committed. What remains if that fails is on no list."""
@@ -111,11 +113,19 @@ class Run:
         return frozenset() if marker is None else marker.replaces
 
     def drop(self, names: Collection[str]) -> None:
-        """Take files (names relative to the lake) off a committed run's list. They can be removed then."""
-        marker, own = self.marker, len(self.folder) + 1
-        smaller = None if marker is None else marker.without({name[own:] for name in names})
-        if smaller is not None and smaller != marker:
-            self.storage.write(self._marker_name, smaller.to_json())
+        """Take files (names relative to the lake) off a committed run's list. They can be removed then.
+
+        Raises:
+            LeaseLostError: somebody else has changed the list in this very moment.
+        """
+        content, own = self.storage.find(self._marker_name), len(self.folder) + 1
+        if content is None:
+            return
+        marker = self._read_marker(content)
+        smaller = marker.without({name[own:] for name in names})
+        if smaller != marker:
+            if not self.storage.swap(self._marker_name, smaller.to_json(), expected=content):
+                raise LeaseLostError(f"Somebody else removes files of run {self.run_id} too.", "Run it again later.")
             self._know(smaller)
 
     def reject(self, reason: str) -> None:
@@ -162,13 +172,21 @@ class Run:
         return self.storage.files(f"{self.folder}/plan/{round_}/twins", ".parquet")
 
     def rows(self, kind: Kind = "parts") -> int:
-        """How many rows the files of one kind have; of a committed run none of them is opened.
+        """How many rows the files of one kind have together; see `file_rows`."""
+        return sum(self.file_rows(kind).values())
+
+    def file_rows(self, kind: Kind) -> dict[str, int]:
+        """How many rows each file of one kind has, by name; of a committed run none of them is opened.
+
+        Of another one each is opened once: it is asked when nobody works on the run any more.
 
         Raises:
             StorageError: a file of a run that is not committed is damaged; it names the file.
         """
         marker = self.marker
-        return count_rows(self.storage, self._files(kind)) if marker is None else marker.rows(kind)
+        if marker is None:
+            return self._count(kind)
+        return {f"{self.folder}/{name}": marker.files[kind][name] for name in marker.names(kind)}
 
     def write_block(self, name: str, images: pa.Table, dead_letters: pa.Table, paid: pa.Table = _NOTHING) -> None:
         """Make a block's rows durable, in the place of whatever the same block left before.
@@ -266,12 +284,18 @@ class Run:
 
     def _on_disk(self) -> dict[Kind, dict[str, int]]:
         own = len(self.folder) + 1
-        return {kind: {name[own:]: footer_rows(self.storage, name) for name in self._listed(kind)} for kind in KINDS}
+        return {kind: {name[own:]: rows for name, rows in self._count(kind).items()} for kind in KINDS}
+
+    def _count(self, kind: Kind) -> dict[str, int]:
+        names = self._listed(kind)
+        self._counted.update((name, footer_rows(self.storage, name)) for name in names if name not in self._counted)
+        return {name: self._counted[name] for name in names}
 
     def _write_rows(self, kind: Kind, name: str, rows: pa.Table) -> None:
         self._write_file(f"{self.folder}/{kind}/part-{name}.parquet", rows)
 
     def _write_file(self, path: str, rows: pa.Table) -> None:
+        self._counted.pop(path, None)
         if rows.num_rows == 0:
             self.storage.remove(path)
             return

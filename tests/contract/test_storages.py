@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+import obstore
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from obstore.exceptions import GenericError
 
 from fakes.tables import image_rows
 from s3_server import S3Server, s3_server
@@ -271,6 +273,18 @@ class TestABucketThatCannotBeUsed:
     def test_wrong_credentials(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
         self.refused("s3://bucket/wrong", StorageError, "AWS_SECRET_ACCESS_KEY")
+
+    def test_nobody_there_any_more_in_the_middle_of_a_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        storage = storage_at("s3://bucket/middle")
+        with storage.atomic("run/parts/x.parquet") as file:
+            pq.write_table(pa.table({"a": [1]}), file)
+
+        def fails(*_: Any, **__: Any) -> NoReturn:
+            raise GenericError("Generic S3 error: error sending request")
+
+        monkeypatch.setattr(obstore, "get_range", fails)
+        with pytest.raises(StoppedError, match="could not be reached"):
+            list(read_rows(storage, "run/parts/x.parquet"))
 
     def test_nobody_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from tuku.config import Config
 from tuku.fetching import Fetcher
-from tuku.journal import AnswerJournal, remove_journals
+from tuku.journal import AnswerJournal
 from tuku.lake import Lake, Run
 from tuku.lake_view import LakeView
 from tuku.pipeline import Models, Toolbox
@@ -69,12 +69,12 @@ class Job:
 
     def work(self, run: Run, manifest: str) -> None:
         """From the manifest to the commit."""
-        view, config, models = LakeView.everything(self.lake), self.config, self.models
+        view, config, models = LakeView.with_history(self.lake), self.config, self.models
         with scratch_of(run) as scratch:
             planned = Planner(config, models, view, scratch).plan(
                 read_manifest(config.manifest, manifest), ThisProcess(), SilentProgress()
             )
-            deleted = write_deletions(planned, config, run, view)
+            deleted = write_deletions(planned, config, run)
             WorkList(run, config, models, WORKERS).write(planned.work())
             self.plan = Plan.of(planned.counts, deleted=deleted, rewritten=write_done(planned, run))
         journal = AnswerJournal(run, "worker", _never_full, flush_interval_s=3_600)
@@ -83,7 +83,6 @@ class Job:
         finally:
             journal.close()
         run.commit()
-        remove_journals(run)
 
     def _rounds(self, run: Run, view: LakeView, planned: Planned, journal: AnswerJournal) -> None:
         self.stats = BlockStats()
@@ -103,6 +102,7 @@ class Job:
             settled = settler.settle(round_)
             if settled is None:
                 return
+            ledger.next_round()
             self.stats.add(BlockStats(ok=settled.ok, errors=settled.errors, failed=settled.failed))
             WorkList(run, self.config, self.models, WORKERS).write(iter([settled.work]), round_ + 1)
 

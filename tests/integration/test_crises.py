@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from kills.world import World, make_world
 pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(600)]
 
 A_DAY_S = timedelta(days=1).total_seconds()
+DATE = re.compile(r"^(\S+)T\S+Z tuku", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +40,8 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def wait_until(phase: str, world: World, night: Night) -> None:
-    """Return somewhere in a phase."""
-    wait_for(phase, world.scene(night), random.Random(phase))
+    """Return somewhere in the first half of a phase."""
+    wait_for(phase, world.scene(night), random.Random(phase), part=0.5)
 
 
 def requires_as_undisturbed(world: World, place: Place, night: Night, *, follows: bool = False) -> None:
@@ -101,6 +103,7 @@ def test_a_clock_that_is_set(world: World, tmp_path: Path, seconds: float) -> No
         wait_until("caption", world, night)
         clock.set(seconds)
         assert night.wait() == 0, night.said
+        assert len(set(DATE.findall(night.said))) == 2, night.said
     clock.set(min(0.0, seconds))
     place = world.place(local=True, env=clock.env)
     place.begin_as(earlier)

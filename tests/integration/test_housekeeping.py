@@ -12,7 +12,8 @@ from tuku.lake_view import LakeView
 pytestmark = [pytest.mark.ray, pytest.mark.milvus]
 
 
-def test_nights_that_keep_house_and_a_load_after_that(tuku, catalogue, tmp_path):
+@pytest.mark.timeout(400)  # four commands that start Ray or Milvus
+def test_nights_that_keep_house_and_a_load_after_that(tuku, catalogue):
     lines = catalogue.read_text(encoding="utf-8").splitlines()
     part = catalogue.with_name("part.csv")
     part.write_text("\n".join(lines[:9]) + "\n", encoding="utf-8")
@@ -33,7 +34,6 @@ def test_nights_that_keep_house_and_a_load_after_that(tuku, catalogue, tmp_path)
     assert loaded.code == 0, loaded.err
     assert (loaded.json["load"]["strategy"], loaded.json["load"]["inserted"]) == ("upsert", 0)
     assert loaded.json["verify"]["passed"]
-    assert tuku("verify").code == 0
 
     third = tuku(*whole).json
     assert (third["exit_code"], third["rows"]["unchanged"]) == (0, len(lines) - 1)

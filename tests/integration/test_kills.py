@@ -127,7 +127,7 @@ def run_story(world: World, place: Place, story: Story, chance: random.Random, p
             if victim == "ledger":
                 go_on()
         story.expected.append(0)
-        assert story.codes == story.expected, story
+        assert story.codes == story.expected, str(story)
     story.bill = Bill.of(world.server, [killing.death for killing in story.killings if killing.death is not None])
 
 
@@ -139,7 +139,7 @@ def requires_nothing_lost(world: World, case: Case) -> None:
     story, place = run_case(world, case)
     different = place.outcome().differences(world.undisturbed(follows=case.follows))
     assert not different, f"{story}\n{different}"
-    assert not story.bill.unexcused, story
+    assert not story.bill.unexcused, str(story)
     print(story)  # noqa: T201  `pytest -rP` shows what was killed and what it cost
 
 

@@ -127,9 +127,22 @@ def test_a_stamp_that_tuku_did_not_write_is_refused(lake: Lake, text: str) -> No
         lake.stamp()
 
 
-def test_a_rejected_run_is_never_built_upon(lake: Lake) -> None:
+def test_a_rejected_run_is_never_built_upon_and_what_it_paid_for_is_kept(lake: Lake) -> None:
     run, _ = lake.begin()
-    run.write_block("b", image_rows({"image_id": "a"}), NO_DEAD_LETTERS)
+    run.write_block("b", image_rows({"image_id": "a", "caption": "A cat"}), NO_DEAD_LETTERS)
     run.reject("2 planned, 1 on disk")
     assert lake.begin()[1] == []
+    assert not run.committed
+    assert [row["caption"] for table in lake.paid() for row in table.to_pylist()] == ["A cat"]
+
+
+def test_nobody_else_s_run_is_sealed(lake: Lake) -> None:
+    run, _ = lake.begin()
+    run.write_block("b", image_rows({"image_id": "a"}), NO_DEAD_LETTERS)
+
+    def lost() -> None:
+        raise LeaseLostError("Somebody else works on the lake.")
+
+    with pytest.raises(LeaseLostError):
+        lake.begin(lost)
     assert not run.committed

@@ -299,3 +299,15 @@ def test_runs_travel_to_workers_with_what_they_know(run: Run) -> None:
     there = pickle.loads(pickle.dumps(run))
     assert there == run
     assert there.committed
+
+
+def test_files_go_off_the_list_and_a_list_that_somebody_else_has_changed_is_left_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.commit()
+    first, *others = run.parts()
+    run.drop([first])
+    assert run.parts() == again(run).parts() == others
+    monkeypatch.setattr(DiskStorage, "swap", lambda *_, **__: False)
+    with pytest.raises(LeaseLostError):
+        run.drop(others)

@@ -24,8 +24,8 @@ def test_rates_counts_and_money():
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (12_600, "13 kB"), (256_000_000, "256 MB"), (1_250_000_000, "1.2 GB"),
-     (4_321 * 10**12, "4,321 TB")],
+    [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (12_600, "13 kB"), (256_000_000, "256 MB"),
+     (1_250_000_000, "1.2 GB"), (4_321 * 10**12, "4,321 TB")],
 )  # fmt: skip
 def test_size(number, text):
     assert units.size(number) == text

@@ -18,7 +18,7 @@ from tuku import units
 from tuku.errors import StorageError, TukuError
 from tuku.housekeeping.digest import RowsDigest
 from tuku.housekeeping.part_writer import write_parts
-from tuku.housekeeping.selection import RunSize, choose_runs, run_sizes
+from tuku.housekeeping.selection import RunSize, choose_runs, part_sizes, run_sizes
 from tuku.housekeeping.steps import Steps
 from tuku.lake import Lake, Run
 from tuku.lake_view import LakeView
@@ -70,7 +70,7 @@ def compact(lake: Lake, part_bytes: int, steps: Steps, *, everything: bool = Fal
         StorageError: there is not enough room for a copy, or a file cannot be read; nothing has changed.
         TukuError: the copy is not what was copied; nothing has changed.
     """
-    run, _ = lake.begin()
+    run, _ = lake.begin(steps.require)
     view = LakeView.everything(lake)
     sizes = {size.run.run_id: size for size in run_sizes(view, part_bytes)}
     chosen = choose_runs(list(sizes.values()), everything=everything)
@@ -92,12 +92,11 @@ def compact(lake: Lake, part_bytes: int, steps: Steps, *, everything: bool = Fal
 def _copy(view: LakeView, chosen: Sequence[Run], run: Run, part_bytes: int, steps: Steps) -> None:
     kept = view.runs[: len(view.runs) - len(chosen)]
     older = {each.run_id for each in kept}
-    run.begin_compaction([each.run_id for each in chosen])
+    run.begin_compaction()
     copied = RowsDigest(IMAGES)
     total = sum(rows for run_id, rows in view.live_rows().items() if run_id not in older)
     write_parts(run, _telling(view.changed_since(older), copied, total, steps), part_bytes, steps.require)
     run.write_deleted("compacted", _tombstones(view, kept))
-    run.write_json("plan.json", {"replaces": [each.run_id for each in chosen], "rows": copied.rows})
     steps.told("compact", "comparing")
     after = LakeView(view.lake, (*kept, run))
     written = _digest(after.changed_since(older), IMAGES)
@@ -161,5 +160,5 @@ def _outcome(run: Run, old: Sequence[RunSize]) -> Compacted:
         files_before=sum(size.files for size in old),
         files=len(run.parts()),
         bytes_before=sum(size.size for size in old),
-        bytes=sum(run.storage.size(name) for name in run.parts()),
+        bytes=sum(part_sizes(run)),
     )

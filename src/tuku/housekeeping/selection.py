@@ -72,12 +72,19 @@ def choose_runs(sizes: Sequence[RunSize], *, everything: bool = False) -> tuple[
     return tuple(size.run for size in chosen) if fewer_files or any(size.dead for size in chosen) else ()
 
 
+def part_sizes(run: Run) -> list[int]:
+    """Bytes of each of a run's files of images."""
+    found = {file.name: file.size for file in run.storage.walk(f"{run.folder}/parts", depth=1)}
+    # What is behind a link is not walked to.
+    return [found[name] if name in found else run.storage.size(name) for name in run.parts()]
+
+
 def _worth_it(size: RunSize, newer_bytes: int) -> bool:
     mostly_small, mostly_dead = 2 * size.small > size.files, 2 * size.live < size.rows
     return size.files > 0 and (mostly_small or mostly_dead or size.size <= newer_bytes)
 
 
 def _size_of(run: Run, live: int, part_bytes: int) -> RunSize:
-    sizes = [run.storage.size(name) for name in run.parts()]
+    sizes = part_sizes(run)
     small = sum(2 * size < part_bytes for size in sizes)
     return RunSize(run, len(sizes), small, sum(sizes), run.rows(), live)

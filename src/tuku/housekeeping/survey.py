@@ -22,6 +22,20 @@ _DEPTH = 3  # of runs/<run_id>/<name>
 
 
 @dataclass(frozen=True)
+class _State:
+    """What decides about a run's files; asked once, for in a bucket each question is a request."""
+
+    run_id: str
+    settled: datetime | None
+    committed: bool
+    listed: frozenset[str]
+
+    @classmethod
+    def of(cls, run: Run) -> _State:
+        return cls(run.run_id, settled_at(run), run.committed, frozenset(run.listed()))
+
+
+@dataclass(frozen=True)
 class Survey:
     """What decides about the files of a lake.
 
@@ -57,13 +71,13 @@ class Survey:
 
     def of_run(self, run: Run) -> dict[Reason, list[Stored]]:
         """The files of a run that can go, the run's marks last."""
+        state = _State.of(run)
         files = sorted(run.storage.walk(run.folder), key=lambda file: (_is_mark(file), file.name))
-        listed = frozenset(run.listed())
         # Where a listed file is behind a link, which is not ours to remove, its marker has to stay.
-        finished = run.run_id in self.finished and listed <= {file.name for file in files}
+        finished = run.run_id in self.finished and state.listed <= {file.name for file in files}
         found: dict[Reason, list[Stored]] = {}
         for file in files:
-            reason = "old runs" if finished else self._reason(run, file, listed)
+            reason = "old runs" if finished else self._reason(state, file)
             if reason is not None:
                 found.setdefault(reason, []).append(file)
         return found
@@ -72,26 +86,25 @@ class Survey:
         """Whether nobody is writing the file any more."""
         return self.retention.over(datetime.fromtimestamp(file.modified_s, timezone.utc), UNFINISHED)
 
-    def _reason(self, run: Run, file: Stored, listed: frozenset[str]) -> Reason | None:
-        settled = settled_at(run)
+    def _reason(self, run: _State, file: Stored) -> Reason | None:
         if file.unfinished:
             return "unfinished" if self.stale(file) else None
-        if settled is None:
+        if run.settled is None:
             return None  # the next run goes on from what is there
         if file.name in self.answers:
             return "answers"
         kind = file.name.split("/")[2] if file.name.count("/") >= _DEPTH else ""
         if run.committed:
-            return self._reason_of_committed(run, file, kind, listed)
-        over = kind in {"plan", *KINDS} - {"paid"} and self.retention.over(settled, self.retention.replaced)
+            return self._reason_of_committed(run, file, kind)
+        over = kind in {"plan", *KINDS} - {"paid"} and self.retention.over(run.settled, self.retention.replaced)
         return "rejected" if over else None
 
-    def _reason_of_committed(self, run: Run, file: Stored, kind: str, listed: frozenset[str]) -> Reason | None:
+    def _reason_of_committed(self, run: _State, file: Stored, kind: str) -> Reason | None:
         if kind == "plan":
             return "work lists"
         if kind == "parts" and run.run_id in self.replaced:
             return "replaced"
-        unlisted = kind in KINDS and file.name.endswith(".parquet") and file.name not in listed
+        unlisted = kind in KINDS and file.name.endswith(".parquet") and file.name not in run.listed
         return "unlisted" if unlisted and self.stale(file) else None
 
 

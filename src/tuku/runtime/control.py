@@ -36,6 +36,11 @@ def demand(control: Any) -> Demand:
     return series
 
 
+def next_round(control: Any) -> None:
+    """See `Ledger.next_round`; does not wait, for what is asked later is answered later."""
+    control.next_round.remote()
+
+
 def halt_and_list(control: Any, halt: Halt, timeout_s: float = _PATIENCE_S) -> set[str]:
     """End the run, unless it has been ended, so that no further block is taken up.
 

@@ -11,7 +11,7 @@ from tuku import units
 from tuku.config import Config
 from tuku.fetching import GuardedFetcher
 from tuku.forecast import Forecast, StageForecast
-from tuku.lake import Lake, unreplaced
+from tuku.lake import Lake
 from tuku.lake_view import LakeView
 from tuku.pipeline import Models
 from tuku.progress import Progress
@@ -62,7 +62,7 @@ def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, 
         planned = Planner(config, models, view, DiskStorage(Path(folder))).plan(catalogue.tables(), cluster, progress)
         for batch in planned.work():
             reservoir.add(batch)
-        deleted = deletions(planned, config, view)
+        deleted = deletions(planned, config)
     counts = planned.counts
     rows = Rows.model_validate({**counts.classes, "manifest": counts.manifest, "deleted": deleted})
     sample, paid = Sample(), PaidAnswers()
@@ -80,7 +80,7 @@ def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, 
 def next_run_view(lake: Lake) -> LakeView:
     """What the next run will find: it seals interrupted runs (docs/adr/0005), and nothing is sealed here."""
     runs = (run if run.committed else run.as_sealed() for run in lake.runs() if run.committed or not run.rejected)
-    return LakeView(lake, unreplaced(runs))
+    return LakeView(lake, tuple(runs))
 
 
 def _warnings(found: Forecast, config: Config, lake: Lake) -> Iterator[str]:

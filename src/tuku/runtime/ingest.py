@@ -13,11 +13,9 @@ import pyarrow as pa
 
 from tuku.config import Config
 from tuku.config_load import dump_config
-from tuku.dead_letters import manifest_of
 from tuku.errors import ConfigError, TooManyFailuresError, TukuError
 from tuku.housekeeping import Steps, tidy
-from tuku.journal import remove_journals
-from tuku.lake import Lake, Run, Stamp
+from tuku.lake import Lake, Stamp
 from tuku.lake_view import LakeView
 from tuku.lease import Lease
 from tuku.pipeline import STAGES, Models
@@ -25,7 +23,7 @@ from tuku.progress import Progress
 from tuku.report import Report
 from tuku.runtime.blocks import BlockStats
 from tuku.runtime.catalogue import Catalogue
-from tuku.runtime.control import demand, start_control
+from tuku.runtime.control import demand, next_round, start_control
 from tuku.runtime.engine import run_work_list
 from tuku.runtime.inputs import refuse_unavailable, require_access
 from tuku.runtime.interrupt import interruptible
@@ -101,9 +99,9 @@ def _run(
     require_access(config, models)
     lake = Lake.at(config.lake.uri)
     catalogue = catalogue_of(lake)
-    check_target(config, models)
     try:
         with lake.exclusive(wait_s, command=command, on_wait=partial(progress.phase, "wait")) as lease:
+            check_target(config, models)  # a local Milvus file is open to one process only: the one whose turn it is
             return _ingest(_Job(config, models, lake, lease, catalogue), progress)
     finally:
         progress.close()
@@ -120,7 +118,7 @@ class _Job:
 
 def _ingest(job: _Job, progress: Progress) -> Report:
     config, lake = job.config, job.lake
-    run, interrupted = lake.begin()
+    run, interrupted = lake.begin(job.lease.require)
     record = Record(config, job.models, run, resumed=bool(interrupted))
     try:
         with interruptible():
@@ -153,17 +151,16 @@ def _work(job: _Job, record: Record, progress: Progress) -> None:
     config, run, lake = record.config, record.run, job.lake
     progress.phase("plan", job.catalogue.name)
     with LazyCluster(config.runtime, progress) as cluster:
-        view = LakeView.everything(lake)
+        view = LakeView.with_history(lake)
         _plan(job, record, view, cluster, progress)
         if record.plan.work:
             _pipeline(job, record, view, cluster, progress)
     record.worked = True
     _require_sum(record)
     job.lease.require()
-    _stamp(lake, job.models, changed=record.plan.work > 0)
+    _stamp(record, lake)
     _write_plan(job, record, complete=job.catalogue.whole)
     run.commit()
-    _remove_journals(job, run)
     job.lease.require()
     record.load, record.verify = load_lake(config, lake, run.run_id, progress, job.lease.require)
     run.write_json("load.json", record.load.model_dump(mode="json"))
@@ -185,7 +182,7 @@ def _plan(job: _Job, record: Record, view: LakeView, cluster: LazyCluster, progr
     with scratch_of(run) as scratch:
         planner = Planner(config, models, view, scratch, restate=job.catalogue.restate)
         planned = planner.plan(job.catalogue.tables(), cluster, progress)
-        deleted = write_deletions(planned, config, run, view)
+        deleted = write_deletions(planned, config, run)
         if planned.counts.work:
             WorkList(run, config, models, cluster.workers()).write(planned.work())
             write_contents(planned.contents, run)
@@ -216,6 +213,7 @@ def _pipeline(job: _Job, record: Record, view: LakeView, cluster: LazyCluster, p
             settled = settler.settle(round_)
             if settled is None:
                 break
+            next_round(control)
             _add(record, BlockStats(ok=settled.ok, errors=settled.errors, failed=settled.failed), progress)
             WorkList(run, config, models, workers).write(iter([settled.work]), round_ + 1)
     finally:
@@ -246,17 +244,13 @@ def _require_sum(record: Record) -> None:
         )
 
 
-def _remove_journals(job: _Job, run: Run) -> None:
-    """The run's own, and those of interrupted runs over a manifest that is done with now."""
-    remove_journals(run)
-    if job.catalogue.whole:
-        for older in job.lake.runs():
-            if older.run_id < run.run_id and manifest_of(older)[0] == job.catalogue.manifest:
-                remove_journals(older)
+def _stamp(record: Record, lake: Lake) -> None:
+    """Say whose vectors the lake has, once it has some.
 
-
-def _stamp(lake: Lake, models: Models, *, changed: bool) -> None:
-    stamp = lake.stamp()
-    if stamp is None or (changed and stamp.embedding_fingerprint != models.embedding_fingerprint):
+    A row that was left alone has them as well: a run that died before it came here may have made them.
+    """
+    models, plan = record.models, record.plan
+    stamp, there = lake.stamp(), plan.unchanged + plan.rewritten + record.stats.ok > 0
+    if stamp is None or (there and stamp.embedding_fingerprint != models.embedding_fingerprint):
         embedder = models.embedder
         lake.write_stamp(Stamp(embedder.name, embedder.dim or 0, models.embedding_fingerprint))

@@ -129,6 +129,10 @@ class Ledger:
         """See `ClaimBook.claim`."""
         return self._claims.claim(block, digests)
 
+    def next_round(self) -> None:
+        """Rows that were set aside are worked now: nobody holds a claim any more, least of all on what failed."""
+        self._claims = ClaimBook()
+
     def report(self, worker: str, used: Mapping[str, Use], returned: Returned) -> Halt | None:
         """A worker's totals so far.
 

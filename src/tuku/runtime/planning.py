@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from tuku.config import Config
 from tuku.lake_view import LakeFile, LakeView
+from tuku.marker import KINDS
 from tuku.pipeline import Models
 from tuku.progress import Progress
 from tuku.runtime.parallel import LazyCluster
@@ -36,7 +37,6 @@ _BUCKETS = 128
 _GROUP_ROWS = 100_000  # rows of lake files that one task adds what is known from
 
 _MANIFEST, _KNOWN, _PLANNED, _MISSING, _REWRITES, _WORK = "manifest", "known", "planned", "missing", "rewrites", "work"
-_ALL = 0  # the only bucket where there is nothing to tell apart
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,19 @@ class Planner:
         merged = np.unique(np.concatenate([np.empty(0, np.uint64), *contents]))
         return Planned(counts, merged, self.scratch, len(groups), buckets)
 
-    def _groups(self) -> list[Sequence[LakeFile]]:
-        """The lake's files in lots of some 100,000 rows; one lot for a small lake."""
-        files, rows = self.view.files, self.view.stored_rows()
-        if not files:
-            return []
-        lots = max(1, min(len(files), math.ceil(rows / _GROUP_ROWS) if rows > _SMALL_ROWS else 1))
-        each = math.ceil(len(files) / lots)
-        return [files[start : start + each] for start in range(0, len(files), each)]
+    def _groups(self) -> list[list[LakeFile]]:
+        """The lake's files in lots of at most some 100,000 rows; one lot for a small lake."""
+        most = _GROUP_ROWS if self.view.stored_rows() > _SMALL_ROWS else math.inf
+        rows = {name: each for run in self.view.runs for kind in KINDS for name, each in run.file_rows(kind).items()}
+        groups: list[list[LakeFile]] = []
+        filled = math.inf
+        for file in self.view.files:
+            filled += rows[file.name]
+            if filled > most or not groups:
+                groups.append([])
+                filled = rows[file.name]
+            groups[-1].append(file)
+        return groups
 
     def _set_manifest_aside(self, tables: Iterable[pa.Table], progress: Progress) -> int:
         """Read the manifest into buckets; how many there are."""

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 from tuku.config import Config
 from tuku.errors import ConfigError, TukuError
 from tuku.lake import Run
-from tuku.lake_view import LakeView
 from tuku.pipeline import Models
 from tuku.runtime.planning import Planned
 from tuku.schemas import DEAD_LETTERS, IMAGES, WORK
@@ -128,16 +127,16 @@ def write_done(planned: Planned, run: Run) -> int:
     return rows
 
 
-def write_deletions(planned: Planned, config: Config, run: Run, view: LakeView) -> int:
+def write_deletions(planned: Planned, config: Config, run: Run) -> int:
     """Take out of the catalogue what a snapshot lacks; see `deletions`."""
-    rows = deletions(planned, config, view)
+    rows = deletions(planned, config)
     if rows:
         for number, table in enumerate(planned.missing()):
             run.write_deleted(f"{number:06d}", table.column("image_id"))
     return rows
 
 
-def deletions(planned: Planned, config: Config, view: LakeView) -> int:
+def deletions(planned: Planned, config: Config) -> int:
     """How many images are to be taken out of the catalogue because a snapshot lacks them.
 
     None because of a manifest with rows that cannot be read: one of them may be the one that is missing.
@@ -150,10 +149,10 @@ def deletions(planned: Planned, config: Config, view: LakeView) -> int:
     rows: int = sum(table.num_rows for table in planned.missing())
     if not rows:
         return 0
-    most, lake_rows = config.limits.max_deleted_fraction, view.rows()
-    if rows > most * lake_rows:
+    most, images = config.limits.max_deleted_fraction, planned.counts.images
+    if rows > most * images:
         raise ConfigError(
-            f"The manifest lacks {rows:,} of the lake's {lake_rows:,} images, more than limits.max_deleted_fraction"
+            f"The manifest lacks {rows:,} of the lake's {images:,} images, more than limits.max_deleted_fraction"
             f" ({most:g}) allows. Nothing was deleted, nothing was done.",
             "Check that the manifest is whole. If so many are to go, raise limits.max_deleted_fraction for this run.",
         )

@@ -6,6 +6,7 @@ import json
 import uuid
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -118,7 +119,7 @@ class Worker:
                 rows = work.read_row_group(row_group)
             box = replace(self._box, claims=self._claims(name))
             if entry.again:
-                self._recall(rows, box)
+                box = replace(box, paid=self._recalled(rows, box))
             with self._journal.block():
                 run_block(rows, box, self._crew, stats)
         except Exception as error:  # noqa: BLE001  Ray would wrap it in layers: what stops the job travels as data
@@ -129,15 +130,18 @@ class Worker:
                 stats.fatal = Halt.of(self._account.halted)
         return stats
 
-    def _recall(self, rows: pa.Table, box: Toolbox) -> None:
-        """Know what a worker that was lost had paid for: the block may even be on disk, and only its end unheard of."""
-        tables = list(read_journals(self._run))
+    def _recalled(self, rows: pa.Table, box: Toolbox) -> PaidAnswers:
+        """The answers in the box, and what a worker that was lost had paid for, as long as this block is worked.
+
+        The block may even be on disk, and only its end unheard of.
+        """
+        known = box.paid.plus(PAID.empty_table())
         part = f"/part-{part_name(rows)}.parquet"
-        for name in (*self._run.paid(), *self._run.parts()):
-            if name.endswith(part):
-                tables += read_rows(self._run.storage, name, PAID.names)
-        for table in tables:
-            box.paid.add(box.models.usable(table))
+        files = [name for name in (*self._run.paid(), *self._run.parts()) if name.endswith(part)]
+        written = (read_rows(self._run.storage, name, PAID.names) for name in files)
+        for table in chain(read_journals(self._run), *written):
+            known.add(box.models.usable(table))
+        return known
 
     def _ended_by(self, error: Exception) -> Halt:
         if not isinstance(error, TukuError):

@@ -52,11 +52,13 @@ class Counts:
         reasons: why rows need work: ``new``, ``moved``, ``source``, ``caption``, ``embedding``, ``metadata``,
             ``recheck`` where only the server can tell (those are counted as unchanged until it does), or ``restated``.
         rewrites: rows that need neither their picture nor a model.
+        images: of the lake, whether the manifest has them or not.
     """
 
     classes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     rewrites: int = 0
+    images: int = 0
 
     @property
     def manifest(self) -> int:
@@ -73,6 +75,7 @@ class Counts:
         self.classes.update(other.classes)
         self.reasons.update(other.reasons)
         self.rewrites += other.rewrites
+        self.images += other.images
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ def plan_bucket(rows: pa.Table, known: pa.Table, wanted: Wanted) -> Planned:
             Counter({name: count for name, count in classes.items() if count}),
             why,
             pc.sum(pc.equal(planned.column("how"), "rewrite")).as_py() or 0,
+            known.num_rows,
         ),
     )
 

@@ -48,11 +48,6 @@ class Contents:
 
     keys: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64), repr=False)
 
-    @classmethod
-    def of(cls, digests: Sequence[str], answers: int = CAPTION | VECTORS) -> Contents:
-        """From SHA-256 digests in hex, in any order, that all have the same answers."""
-        return cls(np.unique(content_keys(digests, np.full(len(digests), answers))))
-
     def have(self, digests: Sequence[str], answers: Sequence[int]) -> list[bool]:
         """For each SHA-256 in hex, whether there is one of these answers (`CAPTION` | `VECTORS`) for it."""
         wanted = np.array(answers, np.uint64)

@@ -280,7 +280,7 @@ class _Reader(io.RawIOBase):
         try:
             content = bytes(obstore.get_range(self._store, self._name, start=self._at, end=end))
         except BaseError as error:
-            raise OSError(_first_line(error)) from error
+            raise _explained(error, self._name) from error
         self._at = end
         return content
 

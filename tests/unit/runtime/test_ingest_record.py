@@ -112,24 +112,40 @@ def test_the_report_of_a_run_that_had_not_begun_to_work(lake: Lake, models: Mode
     assert report.seconds >= 0
 
 
+def stamped(lake: Lake, models: Models, plan: Plan, ok: int = 0) -> None:
+    run, _ = lake.begin()
+    _stamp(Record(Config(), models, run, resumed=False, plan=plan, stats=BlockStats(ok=ok)), lake)
+
+
 def test_the_first_run_stamps_the_lake(lake: Lake, models: Models) -> None:
-    _stamp(lake, models, changed=False)
+    stamped(lake, models, Plan())
     embedder = models.embedder
     assert lake.stamp() == Stamp(embedder.name, embedder.dim, models.embedding_fingerprint)
 
 
-@pytest.mark.parametrize("changed", [True, False])
-def test_the_stamp_follows_the_vectors_and_not_the_configuration(lake: Lake, models: Models, changed: bool) -> None:
-    _stamp(lake, models, changed=True)
-    _stamp(lake, replace(models, embedding_fingerprint="another"), changed=changed)
+@pytest.mark.parametrize(
+    ("plan", "ok", "follows"),
+    [
+        pytest.param(Plan(manifest=2, changed=2, work=2), 1, True, id="rows were worked"),
+        pytest.param(Plan(manifest=1, changed=1, rewritten=1), 0, True, id="rows were rewritten"),
+        pytest.param(Plan(manifest=2, unchanged=2), 0, True, id="a run that died had worked them all"),
+        pytest.param(Plan(manifest=2, changed=2, work=2), 0, False, id="all failed"),
+        pytest.param(Plan(), 0, False, id="an empty catalogue"),
+    ],
+)
+def test_the_stamp_follows_the_vectors_and_not_the_configuration(
+    lake: Lake, models: Models, plan: Plan, ok: int, follows: bool
+) -> None:
+    stamped(lake, models, Plan(manifest=1, new=1, work=1), ok=1)
+    stamped(lake, replace(models, embedding_fingerprint="another"), plan, ok)
     stamp = lake.stamp()
     assert stamp is not None
-    assert stamp.embedding_fingerprint == ("another" if changed else models.embedding_fingerprint)
+    assert stamp.embedding_fingerprint == ("another" if follows else models.embedding_fingerprint)
 
 
 def test_a_stamp_that_is_right_is_left_alone(lake: Lake, models: Models) -> None:
-    _stamp(lake, models, changed=True)
+    stamped(lake, models, Plan(), ok=1)
     [path] = lake.storage.root.glob("*.json")
     before = path.stat().st_ino
-    _stamp(lake, models, changed=True)
+    stamped(lake, models, Plan(), ok=1)
     assert path.stat().st_ino == before

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from fakes.nights import captions, night
+from fakes.tables import image_rows
 from tuku.config import Config
 from tuku.errors import InterruptedRunError, LeaseLostError
 from tuku.lake import Lake
 from tuku.progress import SilentProgress
 from tuku.runtime import ingest
+from tuku.schemas import DEAD_LETTERS
 
 
 class Heard(SilentProgress):
@@ -59,9 +61,12 @@ def test_what_was_done_is_said_with_the_time_it_took(lake: Lake, caplog: pytest.
 
 def test_a_lease_that_is_lost_is_a_warning(lake: Lake, caplog: pytest.LogCaptureFixture) -> None:
     before = captions(lake)
+    open_, _ = lake.begin()  # of whoever has the lease now
+    open_.write_block("a", image_rows({"image_id": "new"}), DEAD_LETTERS.empty_table())
     ingest._tidy(job(lake, LostLease()), Heard(), thorough=True)
     assert "The lake was not tidied up: Somebody else works on the lake." in caplog.text
     assert captions(lake) == before
+    assert not open_.committed
 
 
 @pytest.mark.parametrize(

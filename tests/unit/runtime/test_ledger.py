@@ -81,6 +81,14 @@ def test_contents_are_claimed_by_block() -> None:
     assert ledger.claim("b", [b"content", b"another"]) == [False, True]
 
 
+def test_no_claim_outlasts_its_round() -> None:
+    """Else a row that waited for one that failed would wait for ever."""
+    ledger = Ledger(LimitsConfig())
+    ledger.claim("a", [b"content"])
+    ledger.next_round()
+    assert ledger.claim("b", [b"content"]) == [True]
+
+
 def test_a_reason_that_lets_nothing_more_out_takes_the_place_of_one_that_does() -> None:
     ledger = Ledger(LimitsConfig(max_calls=0))
     ledger.reserve(0.0)

@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 
 from fakes.files import FakeFetcher, png
 from fakes.in_process import Job
-from tuku.config import Config, LimitsConfig, ManifestConfig, PlanConfig, RuntimeConfig
+from fakes.nights import STEPS
+from tuku.config import Config, LakeConfig, LimitsConfig, ManifestConfig, PlanConfig, RuntimeConfig
 from tuku.errors import RowError
 from tuku.fetching import Fetched
+from tuku.housekeeping import run_compaction, run_vacuum
 from tuku.lake import Lake
 from tuku.lake_view import LakeView
 from tuku.protocols import (
@@ -106,6 +108,7 @@ class Night:
     down: set[str]
     refused: set[tuple[str, int]]  # (what is asked for, content)
     killed_at: int | None  # before which of its writes
+    tidied: bool  # afterwards
 
 
 @dataclass
@@ -299,10 +302,10 @@ def killed_at(write: int | None) -> Iterator[None]:
     writes = count()
 
     def dying(method: Any) -> Any:
-        def wrapped(self: Storage, *arguments: Any) -> Any:
+        def wrapped(self: Storage, *arguments: Any, **named: Any) -> Any:
             if next(writes) == write:
                 raise Killed
-            return method(self, *arguments)
+            return method(self, *arguments, **named)
 
         return wrapped
 
@@ -340,6 +343,10 @@ class History:
         self._require_counts(expected, Record(job.config, job.models, run, False, job.plan, job.stats, worked=True))
         model.images = expected.images
         self._require_lake(lake)
+        if night.tidied:
+            run_compaction(lake, LakeConfig(), STEPS, everything=True)
+            run_vacuum(lake, LakeConfig(), STEPS)
+            self._require_lake(lake)
 
     def _job(self, lake: Lake, night: Night) -> Job:
         model = self.model
@@ -427,6 +434,7 @@ nights = st.builds(
     down=sometimes(st.sets(st.sampled_from(URIS), max_size=2), set()),
     refused=sometimes(st.sets(st.tuples(st.sampled_from(["caption", "image", "text"]), st.integers(0, 2))), set()),
     killed_at=sometimes(st.integers(0, 15), None),
+    tidied=sometimes(st.just(True), False),
 )
 histories = st.tuples(st.lists(nights, min_size=3, max_size=6), model_histories).map(
     lambda drawn: [replace(night, models=models) for night, models in zip(drawn[0], _held(drawn[1]), strict=False)]

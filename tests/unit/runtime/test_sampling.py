@@ -77,7 +77,7 @@ def test_pictures_of_which_nobody_will_be_asked_are_no_part_of_the_bill_nor_brok
     files = {f"/pictures/{i}.png": content for i, content in enumerate([same, same, known, other])}
     files["http://h/unchanged.png"] = Fetched(b"old", '"1"')
     unchanged = {"uri": "http://h/unchanged.png", "recheck": True, "known_source": served_fingerprint('"1"', None)}
-    contents = Contents.of([hashlib.sha256(known).hexdigest()])
+    contents = Contents(content_keys([hashlib.sha256(known).hexdigest()], np.uint64(CAPTION | VECTORS)))
     rows = work_rows({}, {}, {}, {}, unchanged)
     sample = look_at(rows, FakeFetcher(files), DecodeConfig(), SIZES, contents)
     digests = [hashlib.sha256(content).hexdigest() for content in (same, other)]

@@ -112,10 +112,6 @@ def planned(lake: Lake, ids: str, *others: dict[str, Any], **special: Any) -> Pl
     return planner.plan([manifest_rows(*rows, *others)], ThisProcess(), SilentProgress())
 
 
-def delete(lake: Lake, run: Run, plan: Planned, config: Config) -> int:
-    return write_deletions(plan, config, run, LakeView.everything(lake))
-
-
 def left(lake: Lake, run: Run) -> str:
     run.commit()
     ids = [image_id for table in LakeView.everything(lake).batches() for image_id in table["image_id"].to_pylist()]
@@ -125,21 +121,21 @@ def left(lake: Lake, run: Run) -> str:
 def test_a_snapshot_takes_out_what_it_lacks(lake: Lake) -> None:
     ingested(lake, "abcd")
     run, _ = lake.begin()
-    assert delete(lake, run, planned(lake, "bd"), configured()) == 2
+    assert write_deletions(planned(lake, "bd"), configured(), run) == 2
     assert left(lake, run) == "bd"
 
 
 def test_a_list_that_is_added_to_takes_nothing_out(lake: Lake) -> None:
     ingested(lake, "abcd")
     run, _ = lake.begin()
-    assert delete(lake, run, planned(lake, "e"), configured(mode="append")) == 0
+    assert write_deletions(planned(lake, "e"), configured(mode="append"), run) == 0
     assert left(lake, run) == "abcd"
 
 
 def test_a_snapshot_that_lacks_nothing_writes_nothing(lake: Lake) -> None:
     ingested(lake, "ab")
     run, _ = lake.begin()
-    assert delete(lake, run, planned(lake, "abc"), configured(most=0.0)) == 0
+    assert write_deletions(planned(lake, "abc"), configured(most=0.0), run) == 0
     assert run.deleted() == []
 
 
@@ -148,21 +144,21 @@ def test_a_snapshot_that_lacks_too_much_is_refused(lake: Lake, ids: str, most: f
     ingested(lake, "abcd")
     run, _ = lake.begin()
     if allowed:
-        assert delete(lake, run, planned(lake, ids), configured(most=most)) == 4 - len(ids)
+        assert write_deletions(planned(lake, ids), configured(most=most), run) == 4 - len(ids)
         return
     with pytest.raises(ConfigError, match=r"3 of the lake's 4 images.*max_deleted_fraction"):
-        delete(lake, run, planned(lake, ids), configured(most=most))
+        write_deletions(planned(lake, ids), configured(most=most), run)
     assert not run.begun
 
 
 def test_only_living_images_count_for_the_guard(lake: Lake) -> None:
     ingested(lake, "abcd")
     first, _ = lake.begin()
-    delete(lake, first, planned(lake, "ab"), configured())
+    write_deletions(planned(lake, "ab"), configured(), first)
     first.commit()
     run, _ = lake.begin()
     with pytest.raises(ConfigError, match="2 of the lake's 2 images"):
-        delete(lake, run, planned(lake, ""), configured())
+        write_deletions(planned(lake, ""), configured(), run)
 
 
 @pytest.mark.parametrize(("stage", "withheld"), [("manifest", True), ("plan", False)])
@@ -173,14 +169,14 @@ def test_a_row_that_cannot_be_read_may_be_the_one_that_is_missing(
     run, _ = lake.begin()
     unreadable = {"image_id": "x", **failure(stage, RowError("failed", "It failed."))}
     plan = planned(lake, "abc", unreadable)
-    assert delete(lake, run, plan, configured()) == (0 if withheld else 1)
+    assert write_deletions(plan, configured(), run) == (0 if withheld else 1)
     assert left(lake, run) == ("abcd" if withheld else "abc")
     assert ("1 images are missing" in caplog.text) == withheld
 
 
 def test_what_would_be_deleted_is_known_without_deleting(lake: Lake) -> None:
     ingested(lake, "abcd")
-    assert deletions(planned(lake, "abc"), configured(), LakeView.everything(lake)) == 1
+    assert deletions(planned(lake, "abc"), configured()) == 1
     assert len(lake.runs()) == 1
 
 

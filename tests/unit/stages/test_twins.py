@@ -22,6 +22,11 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def contents_of(*texts: str, answers: int = CAPTION | VECTORS) -> Contents:
+    """A lake that has these answers for files with these bytes."""
+    return Contents(np.unique(content_keys([digest(text) for text in texts], np.uint64(answers))))
+
+
 @dataclass
 class FirstComes:
     """Claims that the first has, and that remember what was asked."""
@@ -59,13 +64,13 @@ def test_the_first_of_equal_rows_goes_on() -> None:
 
 def test_what_the_lake_has_answers_for_is_set_aside_and_not_claimed() -> None:
     claims = FirstComes()
-    found = set_twins_aside(fetched_rows(row("x"), row("y")), Contents.of([digest("x")]), claims)
+    found = set_twins_aside(fetched_rows(row("x"), row("y")), contents_of("x"), claims)
     assert codes(found) == ["same_content", None]
     assert claims.asked == [bytes.fromhex(digest("y"))[:16]]
 
 
 def test_an_image_of_the_lake_that_is_what_it_was_goes_on_and_one_that_is_not_does_not() -> None:
-    contents = Contents.of([digest("x"), digest("y")])
+    contents = contents_of("x", "y")
     known = {"known_content": digest("x"), "known_answers": CAPTION | VECTORS}
     batch = fetched_rows(row("x", **known), row("y", **known))
     assert codes(set_twins_aside(batch, contents, FirstComes())) == [None, "same_content"]
@@ -75,7 +80,7 @@ def test_an_image_of_the_lake_that_is_what_it_was_goes_on_and_one_that_is_not_do
 @pytest.mark.parametrize("own", [0, CAPTION, VECTORS, CAPTION | VECTORS])
 def test_an_image_that_lacks_answers_is_set_aside_if_another_has_one_of_them(own: int, there: int) -> None:
     lacking = row("x", known_content=digest("x"), known_answers=own)
-    contents = Contents.of([digest("x")], there)
+    contents = contents_of("x", answers=there)
     expected = "same_content" if there & ~own else None
     assert codes(set_twins_aside(fetched_rows(lacking), contents, FirstComes())) == [expected]
     assert codes(set_twins_aside(fetched_rows(row("x")), contents, FirstComes())) == ["same_content"]
@@ -98,7 +103,7 @@ def test_rows_that_ended_already_stay_what_they_are_and_claim_nothing() -> None:
 
 def test_without_anybody_else_everything_is_worked() -> None:
     assert codes(set_twins_aside(fetched_rows(row("x"), row("x")), Contents(), NoClaims())) == [None, None]
-    assert set_twins_aside(FETCHED.empty_table(), Contents.of([digest("x")]), NoClaims()).num_rows == 0
+    assert set_twins_aside(FETCHED.empty_table(), contents_of("x"), NoClaims()).num_rows == 0
 
 
 def test_contents_are_told_by_62_bits_and_two_say_what_there_is() -> None:
