@@ -270,10 +270,13 @@ class Run:
         try:
             return Marker.from_json(content)
         except ValueError as error:
-            raise StorageError(
-                f"{self.storage.where(self._marker_name)} is not the list of files that tuku writes.",
-                "Put it back from a backup, or delete it: the next run writes it anew from what is in the folder.",
-            ) from error
+            remedy = "Put it back from a backup, or delete it: the next run writes it anew from what is in the folder."
+            if self.compacting:
+                remedy = "Put it back from a backup. Do not delete it: what this compaction replaced may be gone."
+            elif self._listed("deleted"):
+                remedy += " Images that this run took out come back then."
+            where = self.storage.where(self._marker_name)
+            raise StorageError(f"{where} is not the list of files that tuku writes.", remedy) from error
 
     def _files(self, kind: Kind) -> list[str]:
         marker = self.marker

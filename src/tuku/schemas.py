@@ -59,7 +59,8 @@ KNOWN = pa.schema(
 # Manifest rows that need work, with what the planner found.
 PLANNED = _extend(
     ROWS,
-    pa.field("how", pa.string()),  # work, recheck (nothing to do if the source has not changed), rewrite (no model)
+    # work; recheck: nothing to do if the file has not changed; revise: likewise, but the row has; rewrite: only the row
+    pa.field("how", pa.string()),
     pa.field("known_source", pa.string()),  # source fingerprint in the lake
     pa.field("place", pa.int64()),  # in the lake; null for a new image
 )
@@ -82,7 +83,9 @@ WORK = _extend(
     PLANNED,
     pa.field("known", pa.struct(PAID)),  # what the lake has of this image: for its content, whatever the source says
     drop=("how", "place"),
-).insert(len(ROWS), pa.field("recheck", pa.bool_()))
+)
+WORK = WORK.insert(len(ROWS), pa.field("recheck", pa.bool_()))  # the file may be the one that the lake has
+WORK = WORK.insert(len(ROWS) + 1, pa.field("revise", pa.bool_()))  # and if it is, the row is written anew
 
 FETCHED = _extend(
     ROWS,

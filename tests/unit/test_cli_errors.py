@@ -9,7 +9,7 @@ import pytest
 
 from fakes.lakes import add_run
 from tuku.cli import main
-from tuku.cli_errors import STAGES
+from tuku.cli_options import STAGES
 from tuku.dead_letters import UNREADY
 from tuku.lake import Lake
 from tuku.pipeline import STAGES as PIPELINE
@@ -24,9 +24,9 @@ def lake(tmp_path, monkeypatch) -> Lake:
     return Lake.at(str(tmp_path / "lake"))
 
 
-def run(capsys, *options: str) -> tuple[object, str, str]:
+def run(capsys, *options: str, command: str = "errors") -> tuple[object, str, str]:
     with pytest.raises(SystemExit) as stop:
-        main(["errors", *options])
+        main([command, *options])
     out, err = capsys.readouterr()
     return stop.value.code, out, err
 
@@ -71,6 +71,12 @@ def test_options_that_are_not_understood(lake, capsys, options):
     code, out, err = run(capsys, *options)
     assert (code, out) == (2, "")
     assert "tuku COMMAND --help" in err
+
+
+def test_a_stage_that_there_is_not_is_nothing_to_retry(lake, capsys):
+    code, _, err = run(capsys, "--stage", "fecth", command="retry")
+    assert (code, "'fecth' is not one of" in err) == (2, True)
+    assert not lake.storage.exists("runs")
 
 
 @pytest.mark.parametrize("options", [(), ("--rows",)], ids=" ".join)

@@ -24,7 +24,7 @@ from fakes.lease_process import LeaseProcess
 from tuku import lease_holder
 from tuku.errors import LeaseLostError, StoppedError, StorageError
 from tuku.lake import Lake
-from tuku.lease import LEASE, LeaseTimes, holder_in
+from tuku.lease import LEASE, Lease, LeaseTimes, holder_in
 from tuku.lease_holder import Holder
 from tuku.storage import DiskStorage
 
@@ -73,6 +73,14 @@ def beating(lake: Lake, holder: Holder) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def lost(lease: Lease) -> bool:
+    try:
+        lease.require()
+    except LeaseLostError:
+        return True
+    return False
 
 
 def fails(error: Exception) -> Any:

@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from fakes.tables import dead_letter_rows, image_rows, manifest_rows
+from tuku import run as run_module
 from tuku.errors import LeaseLostError, StoppedError, StorageError
-from tuku.lake import Lake, Run, count_rows, read_rows
+from tuku.lake import Lake, Run, read_rows
+from tuku.part_files import footer_rows
 from tuku.schemas import DEAD_LETTERS, DELETED, IMAGES, PAID
 from tuku.storage import DiskStorage, Storage
 
@@ -56,8 +58,7 @@ def test_the_same_block_written_twice_gives_one_file(lake: Lake) -> None:
         run.write_block("block", image_rows({}, {}), dead_letter_rows({}))
     assert run.parts() == [f"runs/{run.run_id}/parts/part-block.parquet"]
     assert run.errors() == [f"runs/{run.run_id}/errors/part-block.parquet"]
-    assert count_rows(run.storage, run.parts()) == 2
-    assert count_rows(run.storage, run.errors()) == 1
+    assert (run.rows("parts"), run.rows("errors")) == (2, 1)
 
 
 def test_a_block_that_ends_otherwise_the_second_time_leaves_no_row_twice(lake: Lake) -> None:
@@ -111,7 +112,27 @@ def test_a_disk_that_fills_up_in_a_part_file_stops_the_run(lake: Lake, monkeypat
     with pytest.raises(StoppedError, match="disk is full"):
         run.write_block("block", images, NO_DEAD_LETTERS)
     assert run.parts() == [f"{run.folder}/parts/part-before.parquet"]
-    assert count_rows(run.storage, run.parts()) == 1
+    assert run.rows() == 1
+
+
+def test_a_file_is_opened_once_to_be_counted_and_again_when_it_is_another(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def counted(storage: Storage, name: str) -> int:
+        opened.append(name.rsplit("/", 2)[1])
+        return footer_rows(storage, name)
+
+    monkeypatch.setattr(run_module, "footer_rows", counted)
+    assert (run.rows("parts"), run.rows("errors"), run.rows("parts")) == (2, 1, 2)
+    assert opened == ["parts", "errors"]
+    run.write_block("block", image_rows({}, {}, {}), NO_DEAD_LETTERS)
+    run.commit()
+    assert sorted(opened) == ["deleted", "errors", "parts", "parts"]
+    assert again(run).file_rows("parts") == {f"{run.folder}/parts/part-block.parquet": 3}
+    assert (again(run).rows("errors"), again(run).rows("deleted")) == (0, 3)
+    assert len(opened) == 4
 
 
 def test_the_work_list_comes_in_row_groups(lake: Lake) -> None:
@@ -146,7 +167,7 @@ def test_a_damaged_part_file_is_named(lake: Lake, damage: bytes | None) -> None:
     with pytest.raises(StorageError, match=name):
         list(read_rows(lake.storage, name))
     with pytest.raises(StorageError, match=name):
-        count_rows(lake.storage, [name])
+        run.rows()
 
 
 def test_what_is_deleted_comes_back(run: Run) -> None:
@@ -310,4 +331,4 @@ def test_files_go_off_the_list_and_a_list_that_somebody_else_has_changed_is_left
     assert run.parts() == again(run).parts() == others
     monkeypatch.setattr(DiskStorage, "swap", lambda *_, **__: False)
     with pytest.raises(LeaseLostError):
-        run.drop(others)
+        run.drop(run.errors())

@@ -17,7 +17,7 @@ import pytest
 
 from fakes.contenders import contend, count_up, create_all
 from tuku import disk
-from tuku.errors import StoppedError, StorageError
+from tuku.errors import ConfigError, StoppedError, StorageError
 from tuku.storage import DiskStorage, Storage, storage_at
 
 
@@ -167,6 +167,14 @@ def test_an_object_store_is_refused_without_its_secrets() -> None:
     with pytest.raises(StorageError, match="s3://") as error:
         storage_at("s3://key:secret@bucket/lake")
     assert "secret" not in str(error.value)
+
+
+def test_a_bucket_without_the_client_for_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "tuku.storage.in_bucket", raising=False)
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(ConfigError, match="package obstore") as found:
+        storage_at("s3://bucket/lake")
+    assert "tuku[s3]" in str(found.value)
 
 
 def test_a_file_is_created_only_if_there_is_none(storage: Storage) -> None:

@@ -220,7 +220,7 @@ def _with_answers(planner: Planner, planned: pa.Table) -> Iterator[tuple[pa.Tabl
     """
     wanted = planner.wanted
     for rows, known in _matched(planner.view, planned, PAID.names):
-        asked = pc.not_equal(rows.column("how"), "recheck")
+        asked = pc.equal(rows.column("how"), "work")
         captions = pc.and_(asked, pc.equal(known.column("caption_fingerprint"), wanted.caption_fingerprint))
         vectors = pc.and_(asked, pc.equal(known.column("embedding_fingerprint"), wanted.embedding_fingerprint))
         usable = {"caption": captions, "keywords": captions, "image_embedding": vectors, "text_embedding": vectors}
@@ -240,7 +240,9 @@ def _work(planned: pa.Table, known: pa.Table | None) -> pa.Table:
     else:
         arrays = [column.combine_chunks() for column in known.columns]
         answers = pa.StructArray.from_arrays(arrays, fields=list(PAID))
-    made = {"recheck": pc.equal(planned.column("how"), "recheck"), "known": answers}
+    how = planned.column("how")
+    revise = pc.equal(how, "revise")
+    made = {"recheck": pc.or_(revise, pc.equal(how, "recheck")), "revise": revise, "known": answers}
     columns = [made[name] if name in made else planned.column(name) for name in WORK.names]
     return pa.table(columns, schema=WORK)
 

@@ -136,9 +136,8 @@ class TwinSettler:
         for _, table in view.at(np.array(contents, np.int64), PAID.names):
             known.update((row["content_sha256"], row) for row in table.to_pylist())
         fresh = {field.name: None for field in OUTCOME}
-        rows = [
-            {**row, **fresh, "recheck": False, "known": known.get(row["content_sha256"])} for row in twins.to_pylist()
-        ]
+        fresh |= {"recheck": False, "revise": False}
+        rows = [{**row, **fresh, "known": known.get(row["content_sha256"])} for row in twins.to_pylist()]
         return pa.Table.from_pylist(rows, WORK)
 
 

@@ -173,4 +173,12 @@ def read_contents(run: Run) -> np.ndarray:
 
 
 def _has_unreadable_rows(planned: Planned) -> bool:
-    return any(pc.any(pc.equal(table.column("stage"), MANIFEST_STAGE)).as_py() for table in planned.work())
+    return any(
+        pc.any(pc.and_not(pc.equal(table.column("stage"), MANIFEST_STAGE), _never_there(table))).as_py()
+        for table in planned.work()
+    )
+
+
+def _never_there(rows: pa.Table) -> pa.ChunkedArray:
+    """Whether a row's id is one that no image of the lake can have."""
+    return pc.is_in(rows.column("code"), value_set=pa.array(["invalid_id", "id_too_long"]))

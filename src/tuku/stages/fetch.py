@@ -35,7 +35,7 @@ def fetch_batch(batch: pa.Table, fetcher: Fetcher, *, ask_servers: bool = True) 
         n rows in schema `FETCHED`, in order.
     """
     positions = alive(batch)
-    columns = ("uri", "manifest_uri", "source_fingerprint", "recheck", "known_source", "known")
+    columns = ("uri", "manifest_uri", "source_fingerprint", "recheck", "revise", "known_source", "known")
     rows = dict(zip(positions, batch.select(columns).take(pa.array(positions, pa.int64())).to_pylist(), strict=True))
     wanted = {i: row for i, row in rows.items() if not _names_our_files(row["uri"] or "", row["manifest_uri"] or "")}
     known = _known_files(wanted.values()) if ask_servers else {}
@@ -60,10 +60,12 @@ def _validators(row: Mapping[str, Any]) -> Validators | None:
 def _outcome(file: Fetched | NotModified | RowError, row: Mapping[str, Any]) -> Outcome:
     if isinstance(file, RowError):
         return file
-    if isinstance(file, NotModified):
-        return _UNCHANGED
-    source = row["source_fingerprint"] or served_fingerprint(file.etag, file.last_modified)
     known = row["known"] or {}
+    if isinstance(file, NotModified):
+        return _as_it_was(
+            row, {"source_fingerprint": row["known_source"], "content_sha256": known.get("content_sha256")}
+        )
+    source = row["source_fingerprint"] or served_fingerprint(file.etag, file.last_modified)
     digest, known_content = hashlib.sha256(file.content).hexdigest(), known.get("content_sha256")
     found = {
         "source_fingerprint": source,
@@ -72,11 +74,15 @@ def _outcome(file: Fetched | NotModified | RowError, row: Mapping[str, Any]) -> 
         "known_answers": _answers(known),
     }
     if row["recheck"] and digest == known_content:
-        if source == row["known_source"]:
-            return _UNCHANGED
-        # Another date, the same picture: it takes over what the lake has of itself.
-        return Partial(RowError(SAME_CONTENT, "The file has changed and its content has not."), found)
+        return _as_it_was(row, found)
     return {"content": file.content, **found}
+
+
+def _as_it_was(row: Mapping[str, Any], found: Mapping[str, Any]) -> Outcome:
+    if found["source_fingerprint"] == row["known_source"] and not row["revise"]:
+        return _UNCHANGED
+    # Another date or other metadata, the same picture: the row takes over what the lake has of itself.
+    return Partial(RowError(SAME_CONTENT, "The row or its file has changed, and the picture has not."), found)
 
 
 def _answers(known: Mapping[str, Any]) -> int:

@@ -210,10 +210,15 @@ def _to_be_asked(rows: pa.Table, compare: Compare) -> pa.ChunkedArray:
 
 
 def _how(rows: pa.Table, reasons: pa.ChunkedArray, wanted: Wanted) -> pa.ChunkedArray:
+    asked = _to_be_asked(rows, wanted.compare)
     untouched = pc.is_in(reasons, value_set=pa.array(["metadata", "restated"]))
-    rewrite = pc.and_not(untouched, _to_be_asked(rows, wanted.compare))
-    recheck = pc.and_(pc.is_in(reasons, value_set=pa.array(["recheck"])), not wanted.restate)
-    return pc.if_else(rewrite, "rewrite", pc.if_else(recheck, "recheck", "work"))
+    recheck = pc.is_in(reasons, value_set=pa.array(["recheck"]))
+    again = pc.or_(pc.and_(untouched, asked), pc.and_(recheck, wanted.restate))
+    hows = {"rewrite": pc.and_not(untouched, asked), "revise": again, "recheck": recheck}
+    how = pa.chunked_array([pa.repeat("work", rows.num_rows)])
+    for name, applies in reversed(hows.items()):
+        how = pc.if_else(applies, name, how)
+    return how
 
 
 def _with_sources(rows: pa.Table) -> pa.Table:

@@ -6,7 +6,6 @@ process (``AWS_ENDPOINT_URL``, ``AWS_REGION``, ``AWS_ACCESS_KEY_ID`` …) or fro
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
 import uuid
@@ -19,24 +18,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
+import obstore
 import pyarrow as pa
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import S3Store
 
 from tuku.disk import TEMPORARY, explaining
-from tuku.errors import ConfigError, StoppedError, StorageError
+from tuku.errors import StorageError
+from tuku.storage.bucket_errors import explained
+from tuku.storage.bucket_files import BucketGrowingFile, BucketReader
 from tuku.storage.protocol import Storage, Stored
-
-try:
-    import obstore
-    from obstore.exceptions import (
-        AlreadyExistsError,
-        BaseError,
-        PermissionDeniedError,
-        PreconditionError,
-        UnauthenticatedError,
-    )
-    from obstore.store import S3Store
-except ImportError as error:  # pragma: no cover
-    raise ConfigError("A lake in a bucket needs the package obstore.", "Install it: pip install 'tuku[s3]'.") from error
 
 _RETRY: Any = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 
@@ -141,9 +132,9 @@ class BucketStorage(Storage):
     def source(self, name: str) -> pa.PythonFile:
         """See `Storage`."""
         try:
-            return pa.PythonFile(_Reader(self._store, name), mode="r")
+            return pa.PythonFile(BucketReader(self._store, name), mode="r")
         except BaseError as error:
-            raise _explained(error, self.address) from error
+            raise explained(error, self.address) from error
 
     def exists(self, name: str) -> bool:
         """See `Storage`."""
@@ -211,78 +202,7 @@ class BucketStorage(Storage):
         try:
             yield
         except (BaseError, FileNotFoundError) as error:
-            raise _explained(error, self.address) from error
-
-
-class BucketGrowingFile:
-    """See `GrowingFile`. An object cannot be appended to: it is written again as a whole."""
-
-    def __init__(self, storage: BucketStorage, name: str) -> None:
-        self._storage = storage
-        self._name = name
-        self._content = bytearray()
-        self._synced = 0
-
-    @property
-    def size(self) -> int:
-        """See `GrowingFile`."""
-        return len(self._content)
-
-    @property
-    def complete(self) -> bool:
-        """See `GrowingFile`."""
-        return self._synced > 0
-
-    def append(self, data: bytes) -> None:
-        """See `GrowingFile`."""
-        self._content += data
-
-    def sync(self) -> None:
-        """See `GrowingFile`."""
-        content = bytes(self._content)
-        if len(content) > self._synced:
-            self._storage.write(self._name, content)
-            self._synced = len(content)
-
-    def remove(self) -> None:
-        """See `GrowingFile`."""
-        self._storage.remove(self._name)
-
-
-class _Reader(io.RawIOBase):
-    """An object for pyarrow's readers, range by range."""
-
-    def __init__(self, store: S3Store, name: str) -> None:
-        self._store, self._name = store, name
-        self._size = obstore.head(store, name)["size"]
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def size(self) -> int:
-        return self._size
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def read(self, size: int | None = -1) -> bytes:
-        end = self._size if size is None or size < 0 else min(self._size, self._at + size)
-        if end <= self._at:
-            return b""
-        try:
-            content = bytes(obstore.get_range(self._store, self._name, start=self._at, end=end))
-        except BaseError as error:
-            raise _explained(error, self._name) from error
-        self._at = end
-        return content
+            raise explained(error, self.address) from error
 
 
 @lru_cache(maxsize=8)
@@ -294,25 +214,3 @@ def _store(address: str, endpoint: str) -> S3Store:
 
 def _stored(meta: Mapping[str, Any]) -> Stored:
     return Stored(meta["path"], meta["size"], meta["last_modified"].timestamp())
-
-
-def _explained(error: Exception, address: str) -> StoppedError | StorageError:
-    line = _first_line(error)
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
-        return StorageError(
-            f"{address} cannot be used: access denied. {line}",
-            "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what this identity may do in the bucket: read, write,"
-            " list and delete.",
-        )
-    if isinstance(error, FileNotFoundError):
-        return StorageError(f"{address} cannot be used. {line}", "Check lake.uri, and that the bucket exists.")
-    return StoppedError(
-        f"{address} could not be reached. {line}",
-        "What was finished before is whole. Check AWS_ENDPOINT_URL, AWS_REGION and the credentials (AWS_…), and run the"
-        " same command again: it goes on from there.",
-    )
-
-
-def _first_line(error: Exception) -> str:
-    """What happened, without what only debuggers want to know."""
-    return str(error).split("\n", 1)[0].split(" - Server returned", 1)[0].strip()

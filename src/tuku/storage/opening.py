@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tuku.errors import StorageError
+from tuku.errors import ConfigError, StorageError
 from tuku.storage.on_disk import DiskStorage
 from tuku.storage.protocol import Storage
 
@@ -18,10 +18,7 @@ def storage_at(uri: str) -> Storage:
     """
     parts = urlsplit(uri)
     if parts.scheme == "s3":
-        # Where the lake is on a disk, nothing of this has to be installed.
-        from tuku.storage.in_bucket import BucketStorage
-
-        return BucketStorage.at(uri)
+        return _bucket_at(uri)
     if parts.scheme == "file":
         return DiskStorage(Path(unquote(parts.path)).resolve())
     if "://" in uri:
@@ -29,3 +26,16 @@ def storage_at(uri: str) -> Storage:
             f"A lake cannot be kept at {parts.scheme}:// yet.", "Set lake.uri to a folder or to s3://bucket/prefix."
         )
     return DiskStorage(Path(uri).expanduser().resolve())
+
+
+def _bucket_at(uri: str) -> Storage:
+    try:
+        # Where the lake is on a disk, nothing of this has to be installed.
+        from tuku.storage.in_bucket import BucketStorage
+    except ModuleNotFoundError as error:
+        if error.name != "obstore":
+            raise
+        raise ConfigError(
+            "A lake in a bucket needs the package obstore.", "Install it: pip install 'tuku[s3]'."
+        ) from error
+    return BucketStorage.at(uri)

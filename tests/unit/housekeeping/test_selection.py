@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from fakes.nights import PART, night
-from tuku.housekeeping.selection import RunSize, choose_runs, run_sizes, small_files
+from tuku.housekeeping.selection import RunSize, choose_runs, part_sizes, run_sizes, small_files
 from tuku.lake import Lake, Run
 from tuku.lake_view import LakeView
+from tuku.storage import DiskStorage
 
 
 def size(number: int, files: int, small: int, mb: int, rows: int = 100, live: int | None = None) -> RunSize:
@@ -54,8 +55,12 @@ def test_everything() -> None:
     assert choose_runs([size(0, **LARGE)], everything=True) == ()
 
 
-def test_sizes_are_those_on_disk(tmp_path: Path) -> None:
-    lake = Lake.at(str(tmp_path))
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake.at(str(tmp_path / "lake"))
+
+
+def test_sizes_are_those_on_disk(lake: Lake) -> None:
     first, second = night(lake, ok="abc"), night(lake, ok="c", gone="a")
     view = LakeView.everything(lake)
     one, other = run_sizes(view, PART)
@@ -64,3 +69,17 @@ def test_sizes_are_those_on_disk(tmp_path: Path) -> None:
     assert one.size == sum(lake.storage.size(name) for name in first.parts())
     assert small_files(view, PART) == 3
     assert small_files(view, 2 * one.size // 100) == 0
+
+
+def test_a_run_is_asked_once_for_its_sizes_unless_a_file_is_behind_a_link(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = night(lake, ok="abcdef")
+    linked, *_ = run.parts()
+    sizes, asked = [lake.storage.size(name) for name in run.parts()], list[str]()
+    lake.storage.path(linked).rename(tmp_path / "elsewhere.parquet")
+    lake.storage.path(linked).symlink_to(tmp_path / "elsewhere.parquet")
+    usual = DiskStorage.size
+    monkeypatch.setattr(DiskStorage, "size", lambda self, name: [asked.append(name), usual(self, name)][1])
+    assert part_sizes(run) == sizes
+    assert asked == [linked]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,10 @@ from fakes.nights import (
 )
 from tuku.errors import LeaseLostError, StorageError
 from tuku.housekeeping import Removal, Retention, Steps, compact, find_removals, remove
+from tuku.housekeeping.survey import Survey
 from tuku.lake import Lake, Run
 from tuku.lake_view import LakeView
+from tuku.storage import DiskStorage
 
 
 @pytest.fixture
@@ -55,6 +58,36 @@ def vacuum(lake: Lake, retention: Retention) -> dict[str, set[str]]:
     removals = find_removals(lake, retention)
     remove(lake, removals, STEPS)
     return reasons(removals)
+
+
+@pytest.mark.parametrize("end", ["committed", "rejected", "nothing"])
+def test_what_a_run_is_is_not_asked_for_each_of_its_files(
+    lake: Lake, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = [asked_of(night(lake, ok=ids, end="nothing"), end, monkeypatch) for ids in ("ab", "abcdefghij")]
+    assert questions[0] == questions[1]
+
+
+def asked_of(run: Run, end: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a survey reads or lists of one run."""
+    if end == "committed":
+        run.commit()
+    elif end == "rejected":
+        run.reject("wrong")
+    survey, asked = Survey.of(Lake(run.storage), later(1), thorough=False), list[str]()
+    with monkeypatch.context() as patch:
+        for name in ("find", "exists", "size", "files", "_entries"):
+            patch.setattr(DiskStorage, name, noting(asked, getattr(DiskStorage, name)))
+        survey.of_run(Run(run.storage, run.run_id))
+    return [question.replace(run.run_id, "") for question in asked]
+
+
+def noting(asked: list[str], method: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(self: DiskStorage, name: str, *arguments: Any) -> Any:
+        asked.append(f"{method.__name__} {name}")
+        return method(self, name, *arguments)
+
+    return wrapped
 
 
 def test_work_lists_go_at_once_and_replaced_images_later(old: Lake) -> None:

@@ -145,6 +145,7 @@ def test_every_row_is_counted_once_and_comes_once(lake: Lake) -> None:
     assert planned.counts.work == 3
     assert work(planned)["x"]["code"] == "missing_uri"
     assert missing(planned) == ["id-5", "id-7"]
+    assert planned.counts.images == 7
 
 
 @pytest.mark.usefixtures("_size")
@@ -234,8 +235,43 @@ def test_an_image_that_was_taken_out_is_new_when_it_comes_back(lake: Lake) -> No
     run.commit()
     planned = plan(lake, manifest(1, 2))
     assert planned.counts.classes == {"unchanged": 1, "new": 1}
+    assert planned.counts.images == 2
     assert work(planned)["id-2"]["known"] is None
     assert missing(planned) == ["id-3"]
+
+
+@dataclass
+class Noting(ThisProcess):
+    """Notes what is given out as tasks, those of each step together."""
+
+    given: list[list[Any]] = field(default_factory=list)
+
+    def map(self, function: Any, items: Any) -> Any:
+        self.given.append(list(items))
+        return super().map(function, items)
+
+
+@pytest.mark.parametrize(("small", "groups"), [(2, [[2, 2], [2], [9], [2, 1]]), (100, [[2, 2, 2, 9, 2, 1]])])
+def test_a_task_gets_so_many_rows_of_the_lake_however_many_files_they_are_in(
+    lake: Lake, small: int, groups: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "_SMALL_ROWS", small)
+    monkeypatch.setattr(planning, "_GROUP_ROWS", 4)
+    ingested(lake, *range(6))
+    run, _ = lake.begin()
+    run.write_block("all", image_rows(*({} for _ in range(9))), DEAD_LETTERS.empty_table())
+    run.commit()
+    ingested(lake, 6, 7)
+    run, _ = lake.begin()
+    run.write_deleted("all", ["id-7"])
+    run.commit()
+    cluster = Noting()
+    planner = Planner(Config(), MODELS, LakeView.everything(lake), DiskStorage(lake.storage.root.parent / "scratch"))
+    planner.plan([manifest_rows({})], cluster, SilentProgress())
+    rows = [
+        [sum(len(table) for _, table in file.tables(["image_id"])) for file in files] for _, files in cluster.given[0]
+    ]
+    assert rows == groups
 
 
 @dataclass

@@ -258,12 +258,12 @@ class Model:
         if how == "rewrite":
             expected.images[image_id] = replace(before, price=price)
             return "ok"
-        same = how == "recheck" and file.content == before.content
+        same = how in ("recheck", "revise") and file.content == before.content
         if not (same and file.source(uri) == before.source and night.compare == "source" and "bare" not in uri):
             expected.sent.add(uri)
         if uri in night.down:
             return "failed"
-        if same and file.source(uri) == before.source:
+        if how == "recheck" and same and file.source(uri) == before.source:
             return "unchanged"
         if not same:
             expected.asked.add(file.content)
@@ -279,7 +279,7 @@ class Model:
         if night.compare == "source" and not asked and before.source != self.files[uri].source(uri):
             return "work"
         if before.price != price:
-            return "work" if asked else "rewrite"
+            return "revise" if asked else "rewrite"
         return "recheck" if asked else "unchanged"
 
     def _can_be_done(self, content: int, caption: int, embedding: int) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from fakes.files import FakeFetcher, png
@@ -14,7 +15,7 @@ from tuku.protocols import PictureSize
 from tuku.runtime.sampling import Reservoir, look_at
 from tuku.schemas import WORK
 from tuku.stages.fingerprints import served_fingerprint
-from tuku.stages.twins import Contents
+from tuku.stages.twins import CAPTION, VECTORS, Contents, content_keys
 
 SIZES = [PictureSize(long_side_px=8)]
 

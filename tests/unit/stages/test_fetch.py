@@ -97,6 +97,15 @@ def test_one_that_was_only_touched_takes_over_what_the_lake_has_of_itself() -> N
         assert found["source_fingerprint"] == row.get("source_fingerprint", served_fingerprint('"2"', None))
 
 
+@pytest.mark.parametrize("etag", ['"1"', None])
+def test_one_whose_row_has_changed_takes_it_over_too_and_is_not_sent_for_that(etag: str | None) -> None:
+    source, fetcher = served_fingerprint(etag, None), served(b"old", etag)
+    [found] = fetch_batch(work_rows(recheck(source, revise=True)), fetcher).to_pylist()
+    assert (found["code"], found["content"], found["content_sha256"]) == ("same_content", None, OLD)
+    assert found["source_fingerprint"] == source
+    assert fetcher.sent == ([] if etag else [URL])
+
+
 def test_who_compares_contents_does_not_take_a_servers_word() -> None:
     batch, fetcher = work_rows(recheck(served_fingerprint('"1"', None))), served(b"new", '"1"')
     assert fetch_batch(batch, fetcher)["code"].to_pylist() == ["unchanged"]

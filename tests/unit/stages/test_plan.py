@@ -118,7 +118,7 @@ def test_of_a_served_file_only_the_server_can_tell() -> None:
     [row] = planned.rows.to_pylist()
     assert (row["known_source"], row["source_fingerprint"]) == (SERVED, None)
     changed = plan([manifest_row(URL, metadata="{}")], known_row(URL))
-    assert summary(changed) == ({"changed": 1}, {"metadata": 1}, ["work"])
+    assert summary(changed) == ({"changed": 1}, {"metadata": 1}, ["revise"])
 
 
 def test_compared_by_content_every_file_is_looked_at(picture: str) -> None:
@@ -127,7 +127,7 @@ def test_compared_by_content_every_file_is_looked_at(picture: str) -> None:
     looked_at = {"unchanged": 1}, {"recheck": 1}, ["recheck"]
     assert summary(plan([manifest_row(picture)], known, compare="content")) == looked_at
     assert summary(plan([manifest_row(URL)], known_row(URL), compare="content")) == looked_at
-    assert summary(plan([manifest_row(picture, metadata="{}")], known, compare="content"))[2] == ["work"]
+    assert summary(plan([manifest_row(picture, metadata="{}")], known, compare="content"))[2] == ["revise"]
 
 
 @pytest.mark.parametrize("served", [True, False])
@@ -144,7 +144,7 @@ def test_compared_by_uri_no_file_is_looked_at(picture: str, served: bool) -> Non
 def test_who_wants_the_last_word_writes_again_what_is_fine(picture: str) -> None:
     local = plan([manifest_row(picture)], known_row(picture), restate=True)
     assert summary(local) == ({"changed": 1}, {"restated": 1}, ["rewrite"])
-    assert summary(plan([manifest_row(URL)], known_row(URL), restate=True))[2] == ["work"]
+    assert summary(plan([manifest_row(URL)], known_row(URL), restate=True))[2] == ["revise"]
 
 
 def test_what_was_planned_and_ingested_is_unchanged_the_next_time(picture: str) -> None:
