@@ -89,8 +89,8 @@ class Lake:
             yield lease
 
     def runs(self) -> list[Run]:
-        """All runs, oldest first, unfinished ones included. Folders of other names are somebody else's."""
-        return [Run(self.storage, name) for name in self.storage.folders("runs") if _RUN_ID.match(name)]
+        """All runs, oldest first, unfinished ones included."""
+        return [Run(self.storage, run_id) for run_id in self.storage.folders("runs")]
 
     def committed_runs(self) -> list[Run]:
         """The runs that readers see, oldest first."""

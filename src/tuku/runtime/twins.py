@@ -135,8 +135,7 @@ class TwinSettler:
         known: dict[str, dict[str, Any]] = {}
         for _, table in view.at(np.array(contents, np.int64), PAID.names):
             known.update((row["content_sha256"], row) for row in table.to_pylist())
-        fresh = {field.name: None for field in OUTCOME}
-        fresh |= {"recheck": False, "revise": False}
+        fresh = {**{field.name: None for field in OUTCOME}, "recheck": False, "revise": False}
         rows = [{**row, **fresh, "known": known.get(row["content_sha256"])} for row in twins.to_pylist()]
         return pa.Table.from_pylist(rows, WORK)
 
