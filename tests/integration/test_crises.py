@@ -111,6 +111,7 @@ def test_a_clock_that_is_set(world: World, tmp_path: Path, seconds: float) -> No
         requires_as_undisturbed(world, place, later, follows=True)
 
 
+@pytest.mark.long
 def test_of_two_jobs_one_works_and_the_other_refuses_until_the_first_is_dead(world: World) -> None:
     world.undisturbed(follows=False)
     world.server.reset()

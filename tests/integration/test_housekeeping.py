@@ -12,6 +12,7 @@ from tuku.lake_view import LakeView
 pytestmark = [pytest.mark.ray, pytest.mark.milvus]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)  # four commands that start Ray or Milvus
 def test_nights_that_keep_house_and_a_load_after_that(tuku, catalogue):
     lines = catalogue.read_text(encoding="utf-8").splitlines()

@@ -37,7 +37,7 @@ def test_a_new_catalogue_has_its_price_and_nothing_is_written(tuku: Tuku, manife
     before = sorted(tuku.folder.rglob("*"))
     found = plan(tuku, manifest, *PAID, "--json").json
     assert sorted(tuku.folder.rglob("*")) == before
-    assert set(found) == {"rows", "calls", "tokens", "cost", "minutes_at_quota"}
+    assert set(found) == {"rows", "reasons", "calls", "tokens", "cost", "minutes_at_quota"}
     assert found["rows"]["manifest"] == found["rows"]["new"] == 20
     assert found["calls"] == {"caption": 20, "embed": 3}  # eight pictures a request, and there is room for the texts
     assert found["tokens"]["embed"] == 20 * (66 + 80)
@@ -71,7 +71,7 @@ def test_smaller_pictures_are_cheaper(tuku: Tuku, manifest: Path) -> None:
 
 def test_pictures_that_cannot_be_read_are_not_paid_for(tuku: Tuku, manifest: Path) -> None:
     for number in range(5):
-        (manifest.parent / f"{number}.png").write_bytes(b"no picture")
+        (manifest.parent / f"{number}.png").write_bytes(b"no picture %d" % number)
     ran = plan(tuku, manifest, *PAID)
     assert "20 of 20 pictures; 5 cannot be read (not_an_image 5)" in ran.out
     assert "About 5 of 20 rows will fail, more than limits.max_failed_fraction (0.05) allows" in ran.out
