@@ -6,7 +6,8 @@ Consecutive stages share one worker, so bytes and pixels never enter the object 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from functools import partial
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from tuku.runtime.stopping import Stopping
 from tuku.runtime.worker import Assignment, Worker
 
 
-def run_work_list(job: Assignment, progress: Progress) -> Iterator[BlockStats]:
+def run_work_list(job: Assignment, progress: Progress) -> Generator[BlockStats, None, None]:
     """Run everything on a round's work list.
 
     Args:
@@ -39,15 +40,17 @@ def run_work_list(job: Assignment, progress: Progress) -> Iterator[BlockStats]:
     names = {block_id(**block) for table in blocks for block in table.to_pylist()}
     grace_s = job.config.stop.grace_s
     stopping = Stopping(partial(halt_and_list, job.control), names, grace_s, progress)
-    with gently(stopping.by_signal, grace_s):
-        for stats in _worked(job, blocks):
+    # Whatever ends this, Ray Data has to be through with its threads before Ray ends: one that asks for it later ends
+    # the process.
+    with gently(stopping.by_signal, grace_s), closing(_worked(job, blocks)) as worked:
+        for stats in worked:
             yield stats
             if stopping.after(stats):
                 break
     stopping.finish()
 
 
-def _worked(job: Assignment, blocks: list[pa.Table]) -> Iterator[BlockStats]:
+def _worked(job: Assignment, blocks: list[pa.Table]) -> Generator[BlockStats, None, None]:
     import ray.data
 
     if not blocks:
@@ -69,9 +72,10 @@ def _worked(job: Assignment, blocks: list[pa.Table]) -> Iterator[BlockStats]:
         ),
         num_cpus=job.config.runtime.worker_cpus,
     )
-    for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        for text in batch.column("stats").to_pylist():
-            yield BlockStats.from_dict(json.loads(text))
+    with closing(iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))) as batches:
+        for batch in batches:
+            for text in batch.column("stats").to_pylist():
+                yield BlockStats.from_dict(json.loads(text))
 
 
 def _work_list(job: Assignment) -> list[pa.Table]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -207,9 +208,10 @@ def _pipeline(job: _Job, record: Record, view: LakeView, cluster: LazyCluster, p
     try:
         for round_ in count(1):
             work = Assignment(config, models, run, paid, workers, control, round_)
-            for stats in run_work_list(work, progress):
-                _add(record, stats, progress)
-                job.lease.require()
+            with closing(run_work_list(work, progress)) as worked:
+                for stats in worked:
+                    _add(record, stats, progress)
+                    job.lease.require()
             settled = settler.settle(round_)
             if settled is None:
                 break
