@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
@@ -17,6 +18,7 @@ from tuku.errors import ConfigError
 from tuku.runtime.joining import join_cluster
 
 _log = logging.getLogger(__name__)
+_READERS_S = 5.0
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 """Enough for a local run: pixels never enter the object store, only work lists and counts do."""
 
@@ -46,7 +48,16 @@ def cluster(config: RuntimeConfig) -> Iterator[int]:
             yield config.workers or max(1, int(ray.cluster_resources().get("CPU", 1) / config.worker_cpus))
         finally:
             if begun_here:
+                _let_readers_end()
                 ray.shutdown()
+
+
+def _let_readers_end() -> None:
+    """Wait for Ray Data's threads: one that asks Ray for something after its end ends the process, without a word."""
+    deadline = time.monotonic() + _READERS_S
+    for thread in threading.enumerate():
+        if thread.name.startswith(("iter_threaded", "StreamingExecutor")):
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _begin(config: RuntimeConfig) -> None:
