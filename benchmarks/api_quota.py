@@ -18,7 +18,6 @@ Pictures have 0.15 megapixel there (0.79 where no quota binds), so that two core
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import shutil
 import subprocess
@@ -31,18 +30,17 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from api_peers import CAPTIONER, EMBEDDER, seconds_an_image_one_after_the_other
 from pictures import make_catalogue
 
 from fakes.dashscope.server import DashScopeServer
 from fakes.dashscope.settings import Latency, Limits, Settings
 
 BENCH = Path(".bench")
-CAPTIONER, EMBEDDER = "qwen3-vl-flash", "tongyi-embedding-vision-plus"
 LATENCY = Latency(median_s=1.5, p99_s=8.0)
 RECOVERY_S = 30
 ARTICLE_IMAGES = 20
 _TOKENS_A_CAPTION = 280  # about; only decides how long the run with a token limit takes
-PROMPT = "请用不超过50个字描述这张图片,再给出5个关键词。"
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,7 @@ def free(seconds: float) -> None:
                 if start(catalogue, BENCH / "out-free", server, overrides, 1).wait():
                     raise SystemExit("tuku failed")
             else:
-                command = [sys.executable, __file__, "--script", str(catalogue)]
+                command = [sys.executable, str(Path(__file__).with_name("api_peers.py")), str(catalogue)]
                 subprocess.run(command, check=True, env={**os.environ, **server.environment})
             measured = Measured(server.counters(), [])
             steady = measured.steady()
@@ -210,63 +208,12 @@ def free(seconds: float) -> None:
     print(f"free: tuku's captions/s over the script's: {rates['tuku'] / rates['script']:.2f} (goal 0.85)")
 
 
-async def script(catalogue: Path) -> None:
-    """What one writes by hand: 256 images at a time, each captioned, then embedded with its caption."""
-    import base64
-    import csv
-    import io
-
-    import aiohttp
-    from dashscope import AioMultiModalConversation, AioMultiModalEmbedding
-    from PIL import Image
-
-    def encoded(path: Path) -> str:
-        image = Image.open(path)
-        image.draft("RGB", (448, 448))
-        image = image.convert("RGB")
-        image.thumbnail((448, 448))
-        out = io.BytesIO()
-        image.save(out, "JPEG", quality=85)
-        return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
-
-    paths = [catalogue.parent / row["uri"] for row in csv.DictReader(catalogue.open(encoding="utf-8"))]
-    places = asyncio.Semaphore(256)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        async def describe(path: Path) -> None:
-            async with places:
-                image = await asyncio.to_thread(encoded, path)
-                content = [{"image": image}, {"text": PROMPT}]
-                answer = await AioMultiModalConversation.call(
-                    model=CAPTIONER, messages=[{"role": "user", "content": content}], session=session
-                )
-                text = answer.output.choices[0].message.content[0]["text"]
-                await AioMultiModalEmbedding.call(
-                    model=EMBEDDER, input=[{"image": image}, {"text": text}], session=session
-                )
-
-        await asyncio.gather(*[describe(path) for path in paths])
-
-
 def article(seconds_an_image: float) -> None:
-    """The reference article's loop: one image after the other, and a second of sleep."""
-    import base64
-
+    """The reference article's loop, over tuku's time."""
     catalogue = make_catalogue(BENCH / "pictures", ARTICLE_IMAGES)
     with DashScopeServer(Settings(latency=LATENCY, answers="fixed")) as server:
         os.environ.update(server.environment)
-        from dashscope import MultiModalConversation, MultiModalEmbedding
-
-        began = time.monotonic()
-        for path in sorted(catalogue.parent.glob("*.jpg"))[:ARTICLE_IMAGES]:
-            image = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
-            content = [{"image": image}, {"text": PROMPT}]
-            answer = MultiModalConversation.call(model=CAPTIONER, messages=[{"role": "user", "content": content}])
-            text = answer.output.choices[0].message.content[0]["text"]
-            MultiModalEmbedding.call(model=EMBEDDER, input=[{"image": image}])
-            MultiModalEmbedding.call(model=EMBEDDER, input=[{"text": text}])
-            time.sleep(1)
-        loop = (time.monotonic() - began) / ARTICLE_IMAGES
+        loop = seconds_an_image_one_after_the_other(catalogue)
     factor = loop / seconds_an_image
     print(f"article: {loop:.2f} s an image; tuku at 1,200 a minute {seconds_an_image:.3f} s: factor {factor:.0f}")
 
@@ -294,12 +241,8 @@ def main() -> None:
     extra: dict[str, Callable[[float], None]] = {"free": free, "article": lambda _: article(60 / 1200)}
     options.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, *extra, []])
     options.add_argument("--seconds", type=float, default=90)
-    options.add_argument("--script", type=Path)
     options.add_argument("--set", action="append", default=[], help="of tuku's configuration, as its own option")
     given = options.parse_args()
-    if given.script:
-        asyncio.run(script(given.script))
-        return
     BENCH.mkdir(exist_ok=True)
     for name in given.scenarios or [*SCENARIOS, *extra]:
         if name in SCENARIOS:

@@ -123,11 +123,5 @@ def read_journals(run: Run) -> Iterator[pa.Table]:
             yield decode_answers(content)
 
 
-def remove_journals(run: Run) -> None:
-    """Remove the journals of a run of which nobody works any more, once its part files have all that was paid for."""
-    for name in run.storage.files(_folder(run), _SUFFIX):
-        run.storage.remove(name)
-
-
 def _folder(run: Run) -> str:
     return f"{run.folder}/paid"

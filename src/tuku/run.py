@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tuku.errors import LeaseLostError, StorageError
 from tuku.marker import KINDS, Kind, Marker
-from tuku.part_files import footer_rows
-from tuku.schemas import DEAD_LETTERS, DELETED, IMAGES, PAID, TWINS
-from tuku.storage import Storage
+from tuku.run_folder import RunFolder
+from tuku.schemas import DEAD_LETTERS, DELETED, IMAGES, PAID
 
 _MARKER = "_COMMITTED"
 _REJECTED = "_REJECTED"
@@ -23,28 +19,14 @@ _NOTHING = PAID.empty_table()
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(RunFolder):
     """One run's folder in the lake.
 
     Of a committed run the files on its marker's list count, present or not; of another one those in its folder.
     """
 
-    storage: Storage
-    run_id: str
     # A committed run does not change: its marker is read once.
     _known: Marker | None = field(default=None, init=False, repr=False, compare=False)
-    # Of another one, the rows of each file that has been looked at: they are counted, and then it is committed.
-    _counted: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    @property
-    def folder(self) -> str:
-        """The run's folder, relative to the lake."""
-        return f"runs/{self.run_id}"
-
-    @property
-    def begun(self) -> bool:
-        """Whether anything of this run has been written."""
-        return self.storage.exists(self.folder)
 
     @property
     def marker(self) -> Marker | None:
@@ -163,14 +145,6 @@ class Run:
         """Names of the files of answers that were paid for by rows that did not succeed (schema `PAID`)."""
         return self._files("paid")
 
-    def work(self, round_: int = 1) -> list[str]:
-        """Names of the files of a round's work list (schema `WORK`)."""
-        return self.storage.files(f"{self.folder}/plan/{round_}/work", ".parquet")
-
-    def twins(self, round_: int = 1) -> list[str]:
-        """Names of the files of rows that a round has set aside (schema `TWINS`)."""
-        return self.storage.files(f"{self.folder}/plan/{round_}/twins", ".parquet")
-
     def rows(self, kind: Kind = "parts") -> int:
         """How many rows the files of one kind have together; see `file_rows`."""
         return sum(self.file_rows(kind).values())
@@ -219,23 +193,6 @@ class Run:
         self._require_open()
         self._write_rows("deleted", name, pa.table({"image_id": ids}).cast(DELETED))
 
-    def write_work(self, number: int, rows: pa.Table, block_rows: int, round_: int = 1) -> None:
-        """Write one file of a round's work list; each of its row groups (`block_rows` rows) becomes one block."""
-        with self.storage.atomic(f"{self.folder}/plan/{round_}/work/work-{number:06d}.parquet") as file:
-            pq.write_table(rows, file, row_group_size=block_rows, compression="zstd")
-
-    def write_twins(self, name: str, rows: pa.Table, round_: int) -> None:
-        """Set a block's twins aside for the next round, in the place of whatever the same block left before."""
-        self._write_file(f"{self.folder}/plan/{round_}/twins/part-{name}.parquet", rows.cast(TWINS))
-
-    def write_json(self, name: str, value: Any) -> None:
-        """Write one of the run's JSON files."""
-        self.write_text(name, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-    def write_text(self, name: str, text: str) -> None:
-        """Write one of the run's text files."""
-        self.storage.write(f"{self.folder}/{name}", text.encode())
-
     @property
     def _marker_name(self) -> str:
         return f"{self.folder}/{_MARKER}"
@@ -282,28 +239,12 @@ class Run:
         marker = self.marker
         return self._listed(kind) if marker is None else [f"{self.folder}/{name}" for name in marker.names(kind)]
 
-    def _listed(self, kind: Kind) -> list[str]:
-        return self.storage.files(f"{self.folder}/{kind}", ".parquet")
-
     def _on_disk(self) -> dict[Kind, dict[str, int]]:
         own = len(self.folder) + 1
         return {kind: {name[own:]: rows for name, rows in self._count(kind).items()} for kind in KINDS}
 
-    def _count(self, kind: Kind) -> dict[str, int]:
-        names = self._listed(kind)
-        self._counted.update((name, footer_rows(self.storage, name)) for name in names if name not in self._counted)
-        return {name: self._counted[name] for name in names}
-
     def _write_rows(self, kind: Kind, name: str, rows: pa.Table) -> None:
         self._write_file(f"{self.folder}/{kind}/part-{name}.parquet", rows)
-
-    def _write_file(self, path: str, rows: pa.Table) -> None:
-        self._counted.pop(path, None)
-        if rows.num_rows == 0:
-            self.storage.remove(path)
-            return
-        with self.storage.atomic(path) as file:
-            pq.write_table(rows, file, compression="zstd")
 
 
 def unreplaced(runs: Iterable[Run]) -> tuple[Run, ...]:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -81,6 +82,9 @@ class ImageServer:
         del answer.headers["ETag"]
         answer.headers.update(said)
         return answer
+
+
+Server = TypeVar("Server", bound=ImageServer)
 
 
 async def _status(request: web.Request) -> web.Response:
@@ -187,11 +191,11 @@ _FAULTS = {
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[ImageServer]:
+def serve(folder: Path, kind: type[Server] = ImageServer) -> Iterator[Server]:
     """A server in a thread, gone at the end of the block."""
     from tuku.loop import LoopThread
 
-    server, loop = ImageServer(folder), LoopThread("image-server")
+    server, loop = kind(folder), LoopThread("image-server")
     try:
         loop.run(server.start())
         yield server

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from PIL import Image
 
 from contract.pictures import noise
 from fakes.image_server import ImageServer
-from tuku.loop import LoopThread
 
 PICTURES = 40  # no two alike; every other one lies on a web server
 TWINS = 4  # rows with a picture that another row has
@@ -41,18 +38,6 @@ class SlowImages(ImageServer):
     def asked(self) -> int:
         """How many requests have come so far."""
         return sum(self.hits.values())
-
-
-@contextmanager
-def serve_slowly(folder: Path) -> Iterator[SlowImages]:
-    """A server in a thread, gone at the end of the block."""
-    server, loop = SlowImages(folder), LoopThread("slow-images")
-    try:
-        loop.run(server.start())
-        yield server
-    finally:
-        loop.run(server.stop())
-        loop.close()
 
 
 @dataclass(frozen=True)

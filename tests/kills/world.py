@@ -11,7 +11,8 @@ from pathlib import Path
 
 from dashscope_job import FAST, profile
 from fakes.dashscope import DashScopeServer, Latency, Settings
-from kills.catalogue import Catalogues, SlowImages, make_catalogues, make_pictures, serve_slowly
+from fakes.image_server import serve
+from kills.catalogue import Catalogues, SlowImages, make_catalogues, make_pictures
 from kills.moments import Scene, asked, durations
 from kills.night import Night, Place
 from kills.outcome import Outcome
@@ -108,7 +109,7 @@ def make_world(folder: Path) -> Iterator[World]:
     make_pictures(folder / "pictures")
     with ExitStack() as stack:
         server = stack.enter_context(DashScopeServer(Settings(answers="numbered", latency=Latency(median_s=0.3))))
-        images = stack.enter_context(serve_slowly(folder / "pictures"))
+        images = stack.enter_context(serve(folder / "pictures", SlowImages))
         # Ray lets others go first, so that on a busy machine an answer would wait to be read for seconds.
         env = {**server.environment, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
         head = stack.enter_context(ray_head(folder / "head.log", env=env))

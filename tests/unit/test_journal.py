@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tuku.errors import StoppedError, StorageError, TukuError
-from tuku.journal import AnswerJournal, read_journals, remove_journals
+from tuku.journal import AnswerJournal, read_journals
 from tuku.run import Run
 from tuku.storage import DiskStorage
 
@@ -73,8 +73,6 @@ def test_workers_have_journals_of_their_own(run: Run, halts: list[TukuError]) ->
         journal.append(answer(number))
     assert found(run) == [0, 1]
     assert files(run) == ["journal-a-000000.arrows", "journal-b-000000.arrows"]
-    remove_journals(run)
-    assert files(run) == []
 
 
 def test_threads_append_side_by_side(run: Run, halts: list[TukuError]) -> None:

@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from fakes.tables import dead_letter_rows, image_rows, manifest_rows
-from tuku import run as run_module
+from fakes.tables import dead_letter_rows, image_rows
 from tuku.errors import LeaseLostError, StoppedError, StorageError
 from tuku.lake import Lake, Run, read_rows
-from tuku.part_files import footer_rows
 from tuku.schemas import DEAD_LETTERS, DELETED, IMAGES, PAID
 from tuku.storage import DiskStorage, Storage
 
@@ -113,41 +110,6 @@ def test_a_disk_that_fills_up_in_a_part_file_stops_the_run(lake: Lake, monkeypat
         run.write_block("block", images, NO_DEAD_LETTERS)
     assert run.parts() == [f"{run.folder}/parts/part-before.parquet"]
     assert run.rows() == 1
-
-
-def test_a_file_is_opened_once_to_be_counted_and_again_when_it_is_another(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[str] = []
-
-    def counted(storage: Storage, name: str) -> int:
-        opened.append(name.rsplit("/", 2)[1])
-        return footer_rows(storage, name)
-
-    monkeypatch.setattr(run_module, "footer_rows", counted)
-    assert (run.rows("parts"), run.rows("errors"), run.rows("parts")) == (2, 1, 2)
-    assert opened == ["parts", "errors"]
-    run.write_block("block", image_rows({}, {}, {}), NO_DEAD_LETTERS)
-    run.commit()
-    assert sorted(opened) == ["deleted", "errors", "parts", "parts"]
-    assert again(run).file_rows("parts") == {f"{run.folder}/parts/part-block.parquet": 3}
-    assert (again(run).rows("errors"), again(run).rows("deleted")) == (0, 3)
-    assert len(opened) == 4
-
-
-def test_the_work_list_comes_in_row_groups(lake: Lake) -> None:
-    run, _ = lake.begin()
-    run.write_work(1, manifest_rows({}), 2)
-    run.write_work(0, manifest_rows({}, {}, {}), 2)
-    assert [name.rsplit("/", 1)[1] for name in run.work()] == ["work-000000.parquet", "work-000001.parquet"]
-    assert [pq.read_metadata(run.storage.path(name)).num_row_groups for name in run.work()] == [2, 1]
-
-
-def test_texts_come_back_as_they_were(lake: Lake) -> None:
-    run, _ = lake.begin()
-    run.write_json("plan.json", {"名": 1})
-    assert '"名": 1' in lake.storage.read(f"{run.folder}/plan.json").decode()
-    assert run.begun
 
 
 def test_columns_can_be_chosen(lake: Lake) -> None:
