@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -78,12 +77,7 @@ def retry(
 
     options = overridden(limits__max_cost=max_cost, limits__max_calls=max_calls, limits__max_minutes=max_minutes)
     config = read_config(profile, [*overrides, *options])
-    progress, left_out = make_progress(as_json=as_json), Counter[str]()
-    report = run_retry(config, progress, reason=reason, stage=stage, wait_s=wait_s(wait), left_out=left_out)
-    if left_out:
-        click.echo(
-            f"{left_out.total()} rows cannot be helped by trying again: mend the manifest (tuku errors).", err=True
-        )
+    report = run_retry(config, make_progress(as_json=as_json), reason=reason, stage=stage, wait_s=wait_s(wait))
     return show_report(report, as_json=as_json)
 
 

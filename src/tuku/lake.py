@@ -89,8 +89,8 @@ class Lake:
             yield lease
 
     def runs(self) -> list[Run]:
-        """All runs, oldest first, unfinished ones included."""
-        return [Run(self.storage, run_id) for run_id in self.storage.folders("runs")]
+        """All runs, oldest first, unfinished ones included; a folder of another name is no run."""
+        return [Run(self.storage, name) for name in self.storage.folders("runs") if _RUN_ID.match(name)]
 
     def committed_runs(self) -> list[Run]:
         """The runs that readers see, oldest first."""

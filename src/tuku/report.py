@@ -158,6 +158,7 @@ class Report(Part):
         quota: by stage, how the service's quota was used over time; empty like `api`.
         load: None when nothing was loaded; likewise `verify`.
         message: for a run that failed or stopped, one paragraph: what happened and what to do.
+        warnings: what its reader should know even if it went well.
         resumed: whether it went on with an unfinished run.
         models: by stage, which model it was, and what it is and is not.
         paths: where things are, by name (``report``, ``lake``, ``grid`` …).
@@ -177,6 +178,7 @@ class Report(Part):
     load: LoadSummary | None = None
     verify: VerifySummary | None = None
     message: Text = ""
+    warnings: tuple[Text, ...] = ()
     resumed: bool = False
     models: dict[Text, Text] = {}
     paths: dict[Text, Text] = {}

@@ -47,8 +47,8 @@ class Summary:
         report = self.report
         yield Text()
         yield _headline(report, marks)
-        if report.message:
-            yield Padding(Text(printable(report.message), style="yellow"), (1, 0, 0, 2), expand=False)
+        for said in filter(None, (report.message, *report.warnings)):
+            yield Padding(Text(printable(said), style="yellow"), (1, 0, 0, 2), expand=False)
         yield from section("Rows", rows_table(report.rows, report.unaccounted()))
         if report.stages:
             yield from section("Stages", _stages(report.stages, marks))

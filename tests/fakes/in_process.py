@@ -74,9 +74,9 @@ class Job:
             planned = Planner(config, models, view, scratch).plan(
                 read_manifest(config.manifest, manifest), ThisProcess(), SilentProgress()
             )
-            deleted = write_deletions(planned, config, run)
+            missing = write_deletions(planned, config, run)
             WorkList(run, config, models, WORKERS).write(planned.work())
-            self.plan = Plan.of(planned.counts, deleted=deleted, rewritten=write_done(planned, run))
+            self.plan = Plan.of(planned.counts, deleted=missing.deleted, rewritten=write_done(planned, run))
         journal = AnswerJournal(run, "worker", _never_full, flush_interval_s=3_600)
         try:
             self._rounds(run, view, planned, journal)

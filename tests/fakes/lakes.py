@@ -9,6 +9,11 @@ from fakes.tables import dead_letter_rows, image_rows
 from tuku.lake import Lake, Run
 
 
+def run_id(number: int) -> str:
+    """The id of a lake's first, second … run."""
+    return f"20261121T0000{number:08d}Z-{number:04x}"
+
+
 def add_run(
     lake: Lake,
     *,
@@ -30,7 +35,7 @@ def add_run(
         complete: as in plan.json.
         end: ``commit``, ``seal``, or ``nothing``: it is being written.
     """
-    run = Run(lake.storage, f"run-{len(lake.runs())}")
+    run = Run(lake.storage, run_id(len(lake.runs())))
     run.write_json("plan.json", {"manifest_uri": manifest, "complete": complete})
     letters = [dict(each) if isinstance(each, Mapping) else {"image_id": each} for each in failed]
     usual = {"manifest_uri": manifest, "run_id": run.run_id}

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from support import Tuku
-from tuku.dead_letters import rows_to_retry
-from tuku.lake import Lake
 
 pytestmark = [pytest.mark.ray, pytest.mark.milvus]
 
@@ -55,15 +52,18 @@ def test_a_row_stays_on_the_list_until_it_is_well_or_gone(tuku: Tuku, pictures: 
     listed = tuku("errors", "--rows", "--reason", "truncated").out.splitlines()
     assert [line.split("\t")[5] for line in listed] == ["image_id", "short"]
 
-    left_out: Counter[str] = Counter()
-    rows = [row for table in rows_to_retry(Lake.at(str(tuku.lake)), left_out=left_out) for row in table.to_pylist()]
-    assert {row["image_id"]: row["metadata"] for row in rows} == {
-        "short": '{"title": "too short"}',
-        "late": '{"title": "晚"}',
-    }
-    assert left_out == {"ragged_row": 1}
-
+    nothing = tuku("retry", "--reason", "timeuot", *NIGHT).json
+    assert nothing["rows"]["manifest"] == 0
+    assert "no row has failed with the code timeuot" in nothing["warnings"][0].lower()
     shutil.copy(next(pictures.glob("good-*")), pictures / "late.png")
+    again = tuku("retry", *NIGHT).json
+    assert (again["rows"]["ok"], again["rows"]["failed"], again["errors"]) == (1, 1, {"truncated": 1})
+    assert "(ragged_row 1): mend the manifest" in again["warnings"][0]
+    del failed["fetch/not_found"]
+    assert standing(tuku) == failed
+    found = tuku("search", "anything", "--json").json["results"]
+    assert {"title": "晚"} in [result["metadata"] for result in found]
+
     write_manifest(pictures, missing)
     part = tuku("ingest", manifest, *NIGHT, "--limit", "2")
     assert part.code == 0, part.err

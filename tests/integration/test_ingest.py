@@ -103,6 +103,7 @@ def test_other_manifests_with_chinese_names_and_captions(tuku, photographs, tmp_
         assert isinstance(metadata["price"], int)
 
 
+@pytest.mark.long
 def test_http_catalogue(tuku, photographs, tmp_path):
     with serve(photographs[0].parent) as server:
         manifest = tmp_path / "urls.csv"

@@ -218,6 +218,7 @@ def test_as_the_first_process_of_a_container(tuku: Tuku, server: DashScopeServer
     require_completed(tuku, server, served)
 
 
+@pytest.mark.long
 def test_with_bundled_models_blocks_end_early_and_the_next_run_goes_on(
     tuku: Tuku, catalogue: Path, tmp_path: Path
 ) -> None:

@@ -47,6 +47,14 @@ def test_a_new_run_sorts_after_all_others_of_its_lake(lake: Lake) -> None:
     assert [each.run_id for each in lake.committed_runs()] == [ahead.run_id, run.run_id]
 
 
+@pytest.mark.parametrize("name", ["lost+found", ".tmp-x", "20261121T021500999999Z", "20261121T021500999999Z-ffff.bak"])
+def test_a_folder_of_another_name_is_no_run(lake: Lake, name: str) -> None:
+    lake.storage.write(f"runs/{name}/parts/part-0.parquet", b"somebody else's")
+    assert lake.begin()[1] == []
+    assert lake.runs() == []
+    assert lake.storage.folders("runs") == [name]
+
+
 def test_beginning_writes_nothing_for_the_new_run(lake: Lake) -> None:
     run, interrupted = lake.begin()
     assert interrupted == []

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes.lakes import run_id
 from fakes.tables import image_rows
 from tuku.lake import Lake, Run, Stamp
 from tuku.lake_view import LakeView
@@ -29,7 +30,7 @@ def add_run(lake: Lake, ids: str, *, gone: Iterable[str] = "", model: str = "fak
     It takes out the images of `gone`.
     """
     number = len(lake.runs())
-    run = Run(lake.storage, f"run-{number}")
+    run = Run(lake.storage, run_id(number))
     run.write_json("plan.json", {})
     for start in range(0, len(ids), 2):
         given = [
@@ -64,7 +65,7 @@ def test_the_newest_run_wins(lake: Lake) -> None:
     view = LakeView.everything(lake)
     assert captions(view) == ["a0", "b1", "c0", "d2", "e0"]
     assert view.rows() == 5
-    assert view.run_ids() == {"run-0", "run-1", "run-2"}
+    assert view.run_ids() == {run_id(0), run_id(1), run_id(2)}
 
 
 def test_runs_that_are_not_committed_do_not_count(lake: Lake) -> None:
@@ -88,7 +89,7 @@ def test_runs_that_changed_nothing_are_passed_over(lake: Lake) -> None:
     view = LakeView.everything(lake)
     assert view.rows() == 2
     assert captions(view) == ["a1", "b1"]
-    assert view.run_ids() == {"run-0", "run-1", "run-2"}
+    assert view.run_ids() == {run_id(0), run_id(1), run_id(2)}
 
 
 def test_columns_come_as_they_were_asked_for(lake: Lake) -> None:
@@ -112,10 +113,10 @@ def test_changed_since_gives_the_live_rows_of_the_other_runs(lake: Lake) -> None
         return sorted(text for table in view.changed_since(set(run_ids)) for text in table["caption"].to_pylist())
 
     assert changed() == captions(view) == ["a0", "b1", "c2", "d1", "x2"]
-    assert changed("run-0", "run-1") == ["c2", "x2"]
-    assert changed("run-1", "run-2") == ["a0"]
-    assert changed("run-0", "run-2") == ["b1", "d1"]
-    assert changed("run-0", "run-1", "run-2") == []
+    assert changed(run_id(0), run_id(1)) == ["c2", "x2"]
+    assert changed(run_id(1), run_id(2)) == ["a0"]
+    assert changed(run_id(0), run_id(2)) == ["b1", "d1"]
+    assert changed(run_id(0), run_id(1), run_id(2)) == []
 
 
 def test_changed_since_does_not_read_runs_that_are_known_already(lake: Lake) -> None:
@@ -206,10 +207,10 @@ def test_deleted_since_gives_what_is_gone_and_not_what_came_back(lake: Lake) -> 
     add_run(lake, "a", gone="c")
     view = LakeView.everything(lake)
     assert deleted(view) == ["b", "c", "x"]
-    assert deleted(view, "run-0", "run-1") == ["c"]
-    assert deleted(view, "run-0", "run-2") == ["b", "x"]
-    assert deleted(view, "run-0", "run-1", "run-2") == []
-    assert sorted(text for table in view.changed_since({"run-0"}) for text in table["caption"].to_pylist()) == ["a2"]
+    assert deleted(view, run_id(0), run_id(1)) == ["c"]
+    assert deleted(view, run_id(0), run_id(2)) == ["b", "x"]
+    assert deleted(view, run_id(0), run_id(1), run_id(2)) == []
+    assert sorted(text for table in view.changed_since({run_id(0)}) for text in table["caption"].to_pylist()) == ["a2"]
 
 
 def test_what_an_interrupted_run_was_about_to_take_out_stays(lake: Lake) -> None:
@@ -254,7 +255,7 @@ def test_a_row_that_is_asked_for_twice_comes_twice(lake: Lake) -> None:
 
 
 def test_places_are_right_in_files_that_come_in_several_tables(lake: Lake) -> None:
-    run = Run(lake.storage, "run-0")
+    run = Run(lake.storage, run_id(0))
     run.write_block("all", image_rows(*({"image_id": str(i)} for i in range(9_000))), DEAD_LETTERS.empty_table())
     run.commit()
     add_run(lake, "", gone=["5", "8999"])
@@ -291,7 +292,7 @@ def test_all_ways_to_read_agree(
     assert view.rows() == len(wanted)
     assert captions(view) == wanted
     assert sorted(view.sample(99, seed=0)["caption"].to_pylist()) == wanted
-    names = {f"run-{number}" for number in known}
+    names = {run_id(number) for number in known}
     changed = pa.concat_tables([IMAGES.empty_table(), *view.changed_since(names)])
     assert sorted(changed["caption"].to_pylist()) == sorted(
         f"{i}{number}" for i, number in newest.items() if number not in known

@@ -44,14 +44,14 @@ def tile(**changes):
 
 
 def test_the_page_shows_every_part():
-    html = render_report(
-        full_report(), [tile()], {"http_404": [ErrorExample("https://a.b/图.jpg", "404 Not Found", 1234)]}
-    )
+    report = full_report(warnings=("3 images are not in the manifest.",))
+    html = render_report(report, [tile()], {"http_404": [ErrorExample("https://a.b/图.jpg", "404 Not Found", 1234)]})
     text = _Page(html).text
     for part in ("47 images ingested", "2025-11-21 05:49:12", "25.0 rows/s", "https://a.b/图.jpg", "404 Not Found"):
         assert part in text
     for part in ("1,234", "CNY 1.25", "tuku_1", "row count", "一只猫", "/图/猫.jpg", "/lake/runs/run-1/report.html"):
         assert part in text
+    assert "3 images are not in the manifest." in text
     assert "truncated" in text  # a code without examples is listed too
 
 
@@ -83,6 +83,7 @@ def test_everything_is_escaped():
         status="failed",
         exit_code=4,
         message=HOSTILE,
+        warnings=(HOSTILE,),
         errors={HOSTILE: 1},
         paths={HOSTILE: HOSTILE},
         verify=VerifySummary(passed=False, checks=(Check(name=HOSTILE, expected=HOSTILE, actual=1, passed=False),)),

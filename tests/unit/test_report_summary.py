@@ -25,6 +25,13 @@ def test_it_says_everything():
     assert "unaccounted" not in text
 
 
+def test_a_run_that_went_well_says_what_one_should_know_all_the_same():
+    text = rendered(full_report(warnings=("3 images are\x1b not in the manifest.", "2 rows cannot be helped.")))
+    assert "✓ done" in text
+    assert "3 images are\\e not in the manifest." in text
+    assert "2 rows cannot be helped." in text
+
+
 def test_it_is_plain_where_nobody_looks():
     assert "\x1b" not in rendered(full_report())
 

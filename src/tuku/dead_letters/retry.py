@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuku.dead_letters.standing import DeadLetters, Selection
+from tuku import units
+from tuku.dead_letters.standing import ALL, DeadLetters, Selection
 from tuku.lake import Lake
 from tuku.schemas import MANIFEST_ROW, ROWS
 
@@ -18,30 +20,50 @@ UNREADY = ("manifest", "plan")
 _KEPT = {"image_id", "uri", "metadata", *(field.name for field in MANIFEST_ROW)}
 
 
-def rows_to_retry(
-    lake: Lake, reason: str | None = None, stage: str | None = None, left_out: Counter[str] | None = None
-) -> Iterator[pa.Table]:
-    """The rows of the dead letters that stand, as they were before they were worked; no id comes twice.
+@dataclass
+class RowsToRetry:
+    """The rows of the dead letters that stand.
 
     Args:
         lake: where the dead letters are.
-        reason: only those with this code.
-        stage: only those of this stage.
-        left_out: counts, by code and while the rows are read, those that no retry can help (see `UNREADY`).
-
-    Yields:
-        Tables in schema `ROWS`, as `read_manifest` gives them: `source_fingerprint` and the outcome are null.
-
-    Raises:
-        StorageError: a file of the lake is missing or damaged; it names the file.
+        selection: which of them are wanted.
     """
-    for letters in DeadLetters.of(lake).batches(selection=Selection(reason, stage)):
-        unready = pc.is_in(letters.column("stage"), value_set=pa.array(UNREADY))
-        if left_out is not None:
-            left_out.update(letters.filter(unready).column("code").to_pylist())
-        rows = letters.filter(pc.invert(unready))
-        if rows.num_rows:
-            yield _as_read(rows)
+
+    lake: Lake
+    selection: Selection = ALL
+    _left_out: Counter[str] = field(default_factory=Counter, init=False)
+    _found: bool = field(default=False, init=False)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The rows as they were before they were worked; no id comes twice.
+
+        Yields:
+            Tables in schema `ROWS`, as `read_manifest` gives them: `source_fingerprint` and the outcome are null.
+
+        Raises:
+            StorageError: a file of the lake is missing or damaged; it names the file.
+        """
+        for letters in DeadLetters.of(self.lake).batches(selection=self.selection):
+            self._found = True
+            unready = pc.is_in(letters.column("stage"), value_set=pa.array(UNREADY))
+            self._left_out.update(letters.filter(unready).column("code").to_pylist())
+            rows = letters.filter(pc.invert(unready))
+            if rows.num_rows:
+                yield _as_read(rows)
+
+    def warnings(self) -> Iterator[str]:
+        """What people should know, once the tables have been read."""
+        if self._left_out:
+            codes = ", ".join(f"{code} {rows:,}" for code, rows in self._left_out.most_common())
+            yield (
+                f"{units.plural(self._left_out.total(), 'row')} cannot be helped by trying again ({codes}): mend the"
+                " manifest. `tuku errors --rows` lists them."
+            )
+        if not self._found and self.selection != ALL:
+            letters = DeadLetters.of(self.lake).batches(["stage", "code"])
+            kinds = Counter(kind for table in letters for kind in zip(*table.to_pydict().values(), strict=True))
+            known = ", ".join(f"{code} at {stage} ({rows:,})" for (stage, code), rows in kinds.most_common())
+            yield f"No row has failed{self.selection}. Rows that have: {known or 'none'}."
 
 
 def _as_read(letters: pa.Table) -> pa.Table:

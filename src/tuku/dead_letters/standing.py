@@ -37,6 +37,11 @@ class Selection:
                 letters = letters.filter(pc.equal(letters.column(column), value))
         return letters
 
+    def __str__(self) -> str:
+        """For people, to go behind "failed"; empty for all."""
+        code = f" with the code {self.reason}" if self.reason else ""
+        return code + (f" at the stage {self.stage}" if self.stage else "")
+
 
 ALL = Selection()
 

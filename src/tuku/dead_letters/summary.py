@@ -46,13 +46,10 @@ class Summary:
 def _headline(listed: DeadLetterList) -> str:
     if not listed.runs:
         return f"no run has ended yet in the lake {listed.lake}"
-    wanted = listed.selection
-    which = f" with the code {wanted.reason}" if wanted.reason else ""
-    which += f" at the stage {wanted.stage}" if wanted.stage else ""
     if not listed.rows:
-        return f"no row has failed{which}"
+        return f"no row has failed{listed.selection}"
     may = f"{listed.retryable:,} of them may succeed as they are" if listed.retryable else "none may succeed as it is"
-    return f"{units.plural(listed.rows, 'row')} failed{which} · {may} (tuku retry)"
+    return f"{units.plural(listed.rows, 'row')} failed{listed.selection} · {may} (tuku retry)"
 
 
 def _kinds(kinds: Sequence[Kind]) -> Table:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from tuku.config import Config
-from tuku.dead_letters import rows_to_retry
+from tuku.dead_letters import RowsToRetry, Selection
 from tuku.lake import Lake
 from tuku.runtime.inputs import manifest_uri
 from tuku.stages.manifest import read_manifest
@@ -23,6 +22,7 @@ class Catalogue:
     Attributes:
         name: for people: a path or URI without secrets, or what else they are.
         tables: streams them, in schema `ROWS`.
+        warnings: what people should know of them; asked once the tables have been read.
         manifest: the manifest's name if these are its rows.
         whole: all of the manifest's rows: then it settles what earlier runs said of them.
         restate: rows that are fine are written all the same, so that this run has the last word on them.
@@ -30,6 +30,7 @@ class Catalogue:
 
     name: str
     tables: Callable[[], Iterator[pa.Table]]
+    warnings: Callable[[], Iterable[str]] = tuple
     manifest: str | None = None
     whole: bool = False
     restate: bool = False
@@ -54,13 +55,7 @@ class Catalogue:
         return cls(name, tables, manifest=name, whole=config.manifest.limit is None)
 
     @classmethod
-    def of_dead_letters(cls, lake: Lake, reason: str | None, stage: str | None, left_out: Counter[str]) -> Catalogue:
-        """The dead letters that stand.
-
-        Args:
-            lake: where they are.
-            reason: only those with this code.
-            stage: only those of this stage.
-            left_out: counts by code those that no retry can help, once the tables have been read.
-        """
-        return cls("dead letters", lambda: rows_to_retry(lake, reason, stage, left_out), restate=True)
+    def of_dead_letters(cls, lake: Lake, selection: Selection) -> Catalogue:
+        """The dead letters that stand, or those of them that are wanted."""
+        rows = RowsToRetry(lake, selection)
+        return cls("dead letters", rows.tables, warnings=rows.warnings, restate=True)

@@ -24,7 +24,7 @@ from tuku.runtime.models import describe_models
 from tuku.runtime.parallel import LazyCluster
 from tuku.runtime.planning import Planner
 from tuku.runtime.sampling import Reservoir, Sample, look_at
-from tuku.runtime.work_list import deletions
+from tuku.runtime.work_list import Missing
 from tuku.stages.paid import PaidAnswers, known_answers
 from tuku.stages.twins import Contents
 from tuku.storage import DiskStorage
@@ -62,9 +62,9 @@ def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, 
         planned = Planner(config, models, view, DiskStorage(Path(folder))).plan(catalogue.tables(), cluster, progress)
         for batch in planned.work():
             reservoir.add(batch)
-        deleted = deletions(planned, config)
+        missing = Missing.of(planned, config)
     counts = planned.counts
-    rows = Rows.model_validate({**counts.classes, "manifest": counts.manifest, "deleted": deleted})
+    rows = Rows.model_validate({**counts.classes, "manifest": counts.manifest, "deleted": missing.deleted})
     sample, paid = Sample(), PaidAnswers()
     if reservoir.seen and any(model.terms for model in models.by_stage().values()):
         chosen = reservoir.rows()
@@ -74,7 +74,7 @@ def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, 
             sample = look_at(chosen, fetcher, config.decode, models.picture_sizes(), Contents(planned.contents))
     stages = Estimator(reservoir.seen, sample, models, config.milvus.vectors, config.quota.share, paid).by_stage()
     found = Forecast(rows, stages, sample.size, sample.unreadable, dict(counts.reasons.most_common()))
-    return replace(found, warnings=tuple(_warnings(found, config, lake)))
+    return replace(found, warnings=(*missing.warnings(), *_warnings(found, config, lake)))
 
 
 def next_run_view(lake: Lake) -> LakeView:

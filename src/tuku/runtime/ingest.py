@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from tuku.config import Config
 from tuku.config_load import dump_config
+from tuku.dead_letters import Selection
 from tuku.errors import ConfigError, TooManyFailuresError, TukuError
 from tuku.housekeeping import Steps, tidy
 from tuku.lake import Lake, Stamp
@@ -67,7 +67,6 @@ def retry(
     reason: str | None = None,
     stage: str | None = None,
     wait_s: float | None = None,
-    left_out: Counter[str] | None = None,
 ) -> Report:
     """Run dead letters again: those that stand, of whatever manifest.
 
@@ -77,7 +76,6 @@ def retry(
         reason: only those with this code.
         stage: only those of this stage.
         wait_s: as for `ingest`.
-        left_out: counts by code those that no retry can help.
 
     Returns:
         The report, as of `ingest`; its rows are the dead letters.
@@ -85,11 +83,10 @@ def retry(
     Raises:
         ConfigError: as of `ingest`.
     """
-    skipped = Counter[str]() if left_out is None else left_out
     # Others' rows are not missing because they are no dead letters.
     config = config.model_copy(update={"manifest": config.manifest.model_copy(update={"mode": "append"})})
-    wanted = partial(Catalogue.of_dead_letters, reason=reason, stage=stage, left_out=skipped)
-    return _run(config, progress, "tuku retry", wait_s, wanted)
+    wanted = Selection(reason, stage)
+    return _run(config, progress, "tuku retry", wait_s, lambda lake: Catalogue.of_dead_letters(lake, wanted))
 
 
 def _run(
@@ -183,11 +180,12 @@ def _plan(job: _Job, record: Record, view: LakeView, cluster: LazyCluster, progr
     with scratch_of(run) as scratch:
         planner = Planner(config, models, view, scratch, restate=job.catalogue.restate)
         planned = planner.plan(job.catalogue.tables(), cluster, progress)
-        deleted = write_deletions(planned, config, run)
+        missing = write_deletions(planned, config, run)
         if planned.counts.work:
             WorkList(run, config, models, cluster.workers()).write(planned.work())
             write_contents(planned.contents, run)
-        record.plan = Plan.of(planned.counts, deleted=deleted, rewritten=write_done(planned, run))
+        record.plan = Plan.of(planned.counts, deleted=missing.deleted, rewritten=write_done(planned, run))
+    record.warnings += [*job.catalogue.warnings(), *missing.warnings()]
     run.write_text("config.yaml", dump_config(config))
     _write_plan(job, record, complete=False)
 

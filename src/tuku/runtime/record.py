@@ -23,6 +23,7 @@ class Record:
 
     Attributes:
         resumed: it builds on an interrupted run.
+        warnings: what its reader should know even if it goes well.
         worked: it is through its whole work list.
     """
 
@@ -32,6 +33,7 @@ class Record:
     resumed: bool
     plan: Plan = field(default_factory=Plan)
     stats: BlockStats = field(default_factory=BlockStats)
+    warnings: list[str] = field(default_factory=list)
     worked: bool = False
     demand: Demand = field(default_factory=dict)
     load: LoadSummary | None = None
@@ -74,6 +76,7 @@ class Record:
             load=self.load,
             verify=self.verify,
             message=str(error) if error is not None else "",
+            warnings=tuple(self.warnings),
             resumed=self.resumed,
             models=self.models.notes(),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tuku import units
 from tuku.config import Config
 from tuku.errors import ConfigError, TukuError
 from tuku.lake import Run
@@ -22,8 +22,6 @@ from tuku.stages.manifest_rows import STAGE as MANIFEST_STAGE
 from tuku.stages.plan import Counts
 from tuku.stages.write import conform
 from tuku.storage import Storage
-
-logger = logging.getLogger(__name__)
 
 _BLOCKS_PER_FILE = 64
 _CONTENTS = "plan/contents.u64"
@@ -127,39 +125,60 @@ def write_done(planned: Planned, run: Run) -> int:
     return rows
 
 
-def write_deletions(planned: Planned, config: Config, run: Run) -> int:
-    """Take out of the catalogue what a snapshot lacks; see `deletions`."""
-    rows = deletions(planned, config)
-    if rows:
+@dataclass(frozen=True)
+class Missing:
+    """Images of the lake that the manifest of a snapshot lacks.
+
+    Attributes:
+        rows: how many.
+        stay: nothing is deleted: the manifest has rows that cannot be read, and one of them may be the missing one.
+    """
+
+    rows: int = 0
+    stay: bool = False
+
+    @classmethod
+    def of(cls, planned: Planned, config: Config) -> Missing:
+        """None of them, unless `manifest.mode` is snapshot.
+
+        Raises:
+            ConfigError: they are more than `limits.max_deleted_fraction` of the catalogue.
+        """
+        if config.manifest.mode != "snapshot":
+            return cls()
+        rows: int = sum(table.num_rows for table in planned.missing())
+        most, images = config.limits.max_deleted_fraction, planned.counts.images
+        if rows > most * images:
+            raise ConfigError(
+                f"The manifest lacks {rows:,} of the lake's {images:,} images, more than limits.max_deleted_fraction"
+                f" ({most:g}) allows. Nothing was deleted, nothing was done.",
+                "Check that the manifest is whole. If so many are to go, raise limits.max_deleted_fraction for this"
+                " run.",
+            )
+        return cls(rows, stay=rows > 0 and _has_unreadable_rows(planned))
+
+    @property
+    def deleted(self) -> int:
+        """How many of them are taken out of the catalogue."""
+        return 0 if self.stay else self.rows
+
+    def warnings(self) -> Iterator[str]:
+        """What people should know."""
+        if self.stay:
+            yield (
+                f"{units.plural(self.rows, 'image')} of the lake are not in the manifest. They are not deleted: rows of"
+                " it cannot be read, and one of those may be theirs. Mend the rows (`tuku errors --rows`): the"
+                " next run deletes what is missing then."
+            )
+
+
+def write_deletions(planned: Planned, config: Config, run: Run) -> Missing:
+    """Take out of the catalogue what a snapshot lacks; see `Missing`."""
+    missing = Missing.of(planned, config)
+    if missing.deleted:
         for number, table in enumerate(planned.missing()):
             run.write_deleted(f"{number:06d}", table.column("image_id"))
-    return rows
-
-
-def deletions(planned: Planned, config: Config) -> int:
-    """How many images are to be taken out of the catalogue because a snapshot lacks them.
-
-    None because of a manifest with rows that cannot be read: one of them may be the one that is missing.
-
-    Raises:
-        ConfigError: it lacks more than `limits.max_deleted_fraction` of the catalogue.
-    """
-    if config.manifest.mode != "snapshot":
-        return 0
-    rows: int = sum(table.num_rows for table in planned.missing())
-    if not rows:
-        return 0
-    most, images = config.limits.max_deleted_fraction, planned.counts.images
-    if rows > most * images:
-        raise ConfigError(
-            f"The manifest lacks {rows:,} of the lake's {images:,} images, more than limits.max_deleted_fraction"
-            f" ({most:g}) allows. Nothing was deleted, nothing was done.",
-            "Check that the manifest is whole. If so many are to go, raise limits.max_deleted_fraction for this run.",
-        )
-    if _has_unreadable_rows(planned):
-        logger.warning("%s images are missing in the manifest; they stay because it has rows that cannot be read", rows)
-        return 0
-    return rows
+    return missing
 
 
 def write_contents(keys: np.ndarray, run: Run) -> None:

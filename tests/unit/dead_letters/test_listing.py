@@ -6,6 +6,7 @@ import io
 import json
 from datetime import datetime, timezone
 
+from fakes.lakes import run_id
 from tuku.dead_letters import DeadLetterList, DeadLetters, Selection, json_pieces, text_lines
 from tuku.schemas import DEAD_LETTERS
 from tuku.terminal import make_console
@@ -43,7 +44,7 @@ def test_kinds_are_counted_and_the_most_frequent_comes_first(lake, add):
         "retryable": 0,
         "newest": newest,
         "examples": [
-            {"image_id": "e", "uri": "/e", "message": "No such file.", "run_id": "run-1", "failed_at": newest}
+            {"image_id": "e", "uri": "/e", "message": "No such file.", "run_id": run_id(1), "failed_at": newest}
         ],
     }
     json.dumps(found)

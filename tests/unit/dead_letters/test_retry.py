@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pyarrow as pa
 
 from fakes.tables import failure, manifest_rows
-from tuku.dead_letters import DeadLetters, rows_to_retry
+from tuku.dead_letters import DeadLetters, RowsToRetry, Selection
 from tuku.errors import RowError
 from tuku.schemas import EMBEDDED, ROWS
 from tuku.stages.outcome import advance
@@ -17,8 +15,14 @@ RAGGED = {"stage": "manifest", "code": "ragged_row"}
 TWICE = {"stage": "plan", "code": "duplicate_id"}
 
 
-def retried(lake, *given, **options) -> pa.Table:
-    return pa.concat_tables([ROWS.empty_table(), *rows_to_retry(lake, *given, **options)])
+def retried(lake, *wanted: str | None) -> pa.Table:
+    return pa.concat_tables([ROWS.empty_table(), *RowsToRetry(lake, Selection(*wanted)).tables()])
+
+
+def said(lake, *wanted: str | None) -> str:
+    rows = RowsToRetry(lake, Selection(*wanted))
+    list(rows.tables())
+    return " ".join(rows.warnings())
 
 
 def test_a_row_comes_back_as_it_was_read(lake):
@@ -38,10 +42,21 @@ def test_a_row_comes_back_as_it_was_read(lake):
 
 def test_what_the_manifest_is_to_blame_for_is_left_out_and_counted(lake, add):
     add(failed=[{"image_id": "a", **RAGGED}, {"image_id": "a", **TWICE}, {"image_id": "b", **TWICE}, {"image_id": "c"}])
-    left_out: Counter[str] = Counter()
-    assert retried(lake, left_out=left_out)["image_id"].to_pylist() == ["c"]
-    assert left_out == {"duplicate_id": 2, "ragged_row": 1}
+    assert retried(lake)["image_id"].to_pylist() == ["c"]
+    assert "3 rows cannot be helped by trying again (duplicate_id 2, ragged_row 1): mend the manifest" in said(lake)
     assert retried(lake, "ragged_row").num_rows == 0
+    assert "(ragged_row 1)" in said(lake, "ragged_row")
+
+
+def test_a_code_that_no_row_failed_with_is_answered_with_those_there_are(lake, add):
+    assert said(lake) == ""
+    assert said(lake, "timeuot") == "No row has failed with the code timeuot. Rows that have: none."
+    add(failed=[{"image_id": "a"}, {"image_id": "b", **RAGGED}, {"image_id": "c", **RAGGED}])
+    expected = (
+        "No row has failed with the code timeuot at the stage fetch. Rows that have: ragged_row at manifest (2), "
+    )
+    assert said(lake, "timeuot", "fetch").startswith(expected)
+    assert said(lake, None, "fetch") == ""
 
 
 def test_only_what_was_asked_for(lake, add):

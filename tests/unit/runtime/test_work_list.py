@@ -22,9 +22,9 @@ from tuku.pipeline import Models
 from tuku.progress import SilentProgress
 from tuku.runtime.planning import Planned, Planner
 from tuku.runtime.work_list import (
+    Missing,
     Plan,
     WorkList,
-    deletions,
     read_contents,
     scratch_of,
     write_contents,
@@ -121,21 +121,21 @@ def left(lake: Lake, run: Run) -> str:
 def test_a_snapshot_takes_out_what_it_lacks(lake: Lake) -> None:
     ingested(lake, "abcd")
     run, _ = lake.begin()
-    assert write_deletions(planned(lake, "bd"), configured(), run) == 2
+    assert write_deletions(planned(lake, "bd"), configured(), run).deleted == 2
     assert left(lake, run) == "bd"
 
 
 def test_a_list_that_is_added_to_takes_nothing_out(lake: Lake) -> None:
     ingested(lake, "abcd")
     run, _ = lake.begin()
-    assert write_deletions(planned(lake, "e"), configured(mode="append"), run) == 0
+    assert write_deletions(planned(lake, "e"), configured(mode="append"), run).deleted == 0
     assert left(lake, run) == "abcd"
 
 
 def test_a_snapshot_that_lacks_nothing_writes_nothing(lake: Lake) -> None:
     ingested(lake, "ab")
     run, _ = lake.begin()
-    assert write_deletions(planned(lake, "abc"), configured(most=0.0), run) == 0
+    assert write_deletions(planned(lake, "abc"), configured(most=0.0), run).deleted == 0
     assert run.deleted() == []
 
 
@@ -144,7 +144,7 @@ def test_a_snapshot_that_lacks_too_much_is_refused(lake: Lake, ids: str, most: f
     ingested(lake, "abcd")
     run, _ = lake.begin()
     if allowed:
-        assert write_deletions(planned(lake, ids), configured(most=most), run) == 4 - len(ids)
+        assert write_deletions(planned(lake, ids), configured(most=most), run).deleted == 4 - len(ids)
         return
     with pytest.raises(ConfigError, match=r"3 of the lake's 4 images.*max_deleted_fraction"):
         write_deletions(planned(lake, ids), configured(most=most), run)
@@ -162,21 +162,19 @@ def test_only_living_images_count_for_the_guard(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(("stage", "withheld"), [("manifest", True), ("plan", False)])
-def test_a_row_that_cannot_be_read_may_be_the_one_that_is_missing(
-    lake: Lake, stage: str, withheld: bool, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_row_that_cannot_be_read_may_be_the_one_that_is_missing(lake: Lake, stage: str, withheld: bool) -> None:
     ingested(lake, "abcd")
     run, _ = lake.begin()
     unreadable = {"image_id": "x", **failure(stage, RowError("failed", "It failed."))}
-    plan = planned(lake, "abc", unreadable)
-    assert write_deletions(plan, configured(), run) == (0 if withheld else 1)
+    missing = write_deletions(planned(lake, "abc", unreadable), configured(), run)
+    assert missing.deleted == (0 if withheld else 1)
     assert left(lake, run) == ("abcd" if withheld else "abc")
-    assert ("1 images are missing" in caplog.text) == withheld
+    assert ["1 image of the lake" in warning for warning in missing.warnings()] == [True] * withheld
 
 
 def test_what_would_be_deleted_is_known_without_deleting(lake: Lake) -> None:
     ingested(lake, "abcd")
-    assert deletions(planned(lake, "abc"), configured()) == 1
+    assert Missing.of(planned(lake, "abc"), configured()) == Missing(1)
     assert len(lake.runs()) == 1
 
 
