@@ -18,11 +18,12 @@ Lease = Callable[[Sequence[int]], Awaitable[Grant]]
 MOST_ASKED = 256
 """Requests in one question: a governor gives out no more than half a second's worth at once."""
 
-HASTE = 1.2
+HASTE = 1.1
 """Turns that a busy event loop was late for are made up for at so many times the rate at most."""
 
-MOST_LATE_S = 0.15
-"""A turn missed by more is given up: a service may allow no more than that to come at once."""
+MOST_LATE_S = 0.4
+CAREFUL_LATE_S = 0.15
+"""A turn missed by more is given up; the second from the first refusal on: a service may allow no more to be late."""
 
 
 @dataclass(eq=False)
@@ -48,6 +49,7 @@ class LeasedQuota:
         self._waiting: deque[_Waiter] = deque()
         self._turns: deque[float] = deque()
         self._last_turn_s = self._last_sent_s = 0.0
+        self._most_late_s = MOST_LATE_S
         self._timer: asyncio.TimerHandle | None = None
         self._again: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
@@ -83,6 +85,7 @@ class LeasedQuota:
 
     def throttled(self, charge: Charge, kind: ThrottleKind, retry_after_s: float | None) -> None:
         """The request was refused; the governor hears of it at once."""
+        self._most_late_s = CAREFUL_LATE_S
         self._outbox.add(Refusal(kind, charge.tokens, self._outbox.age_s(), retry_after_s))
 
     def halt(self, error: TukuError) -> None:
@@ -162,7 +165,7 @@ class LeasedQuota:
                 break
             self._turns.popleft()
             self._last_turn_s = turn_s
-            if now_s - turn_s <= MOST_LATE_S:
+            if now_s - turn_s <= self._most_late_s:
                 self._last_sent_s = now_s
                 self._send_next()
         self._ask()
