@@ -39,14 +39,15 @@ DASHBOARD = {
 }
 
 # Runs at the start of every Python process. `sdk`: the SDK's requests raise an error whose text holds all that was to
-# be sent, the key in its header too; `picture`: coding a picture fails as nobody expects it to.
+# be sent, the key in its header too; `block`: a worker fails to write a block as nobody expects it to.
 SABOTAGE = """
 import pathlib
+import sys
 import aiohttp
-import PIL.Image
+import pyarrow.parquet
 
 folder = pathlib.Path({folder!r})
-request, save = aiohttp.ClientSession._request, PIL.Image.Image.save
+request, write = aiohttp.ClientSession._request, pyarrow.parquet.write_table
 
 async def broken_request(self, *arguments, **options):
     if (folder / "sdk").exists():
@@ -56,12 +57,12 @@ async def broken_request(self, *arguments, **options):
         raise RuntimeError(text)
     return await request(self, *arguments, **options)
 
-def broken_save(self, *arguments, **options):
-    if (folder / "picture").exists():
+def broken_write(*arguments, **options):
+    if (folder / "block").exists() and sys.argv[0].endswith("default_worker.py"):
         raise RuntimeError("out of ink")
-    return save(self, *arguments, **options)
+    return write(*arguments, **options)
 
-aiohttp.ClientSession._request, PIL.Image.Image.save = broken_request, broken_save
+aiohttp.ClientSession._request, pyarrow.parquet.write_table = broken_request, broken_write
 """
 
 
@@ -117,9 +118,9 @@ def test_the_key_is_nowhere(site: Site, tmp_path: Path) -> None:
     run(good, 1, "RuntimeError", "search", "red")
     assert (site.sabotage / "it-held-the-key").exists()
     (site.sabotage / "sdk").unlink()
-    (site.sabotage / "picture").touch()
+    (site.sabotage / "block").touch()
     run(crashed, 1, "traceback.txt", "ingest", catalogue)
-    (site.sabotage / "picture").unlink()
+    (site.sabotage / "block").unlink()
     site.server.configure(keys=("sk-another",))
     run(refused, 5, "does not accept the key", "ingest", catalogue)
     run(refused, 2, "does not accept the key", "doctor")
