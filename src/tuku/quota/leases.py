@@ -18,12 +18,14 @@ Lease = Callable[[Sequence[int]], Awaitable[Grant]]
 MOST_ASKED = 256
 """Requests in one question: a governor gives out no more than half a second's worth at once."""
 
-HASTE = 1.1
+HASTE = 1.2
 """Turns that a busy event loop was late for are made up for at so many times the rate at most."""
 
-MOST_LATE_S = 0.4
-CAREFUL_LATE_S = 0.15
-"""A turn missed by more is given up; the second from the first refusal on: a service may allow no more to be late."""
+AT_ONCE_S = 0.05
+"""Turns of so long may come at once: what each wake-up is late must not add up over all of them."""
+
+MOST_LATE_S = 0.15
+"""A turn missed by more is given up: a service may allow no more than that to come at once."""
 
 
 @dataclass(eq=False)
@@ -48,8 +50,7 @@ class LeasedQuota:
         self._outbox = Outbox(report, self._fail)
         self._waiting: deque[_Waiter] = deque()
         self._turns: deque[float] = deque()
-        self._last_turn_s = self._last_sent_s = 0.0
-        self._most_late_s = MOST_LATE_S
+        self._last_turn_s = self._last_due_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._again: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
@@ -85,7 +86,6 @@ class LeasedQuota:
 
     def throttled(self, charge: Charge, kind: ThrottleKind, retry_after_s: float | None) -> None:
         """The request was refused; the governor hears of it at once."""
-        self._most_late_s = CAREFUL_LATE_S
         self._outbox.add(Refusal(kind, charge.tokens, self._outbox.age_s(), retry_after_s))
 
     def halt(self, error: TukuError) -> None:
@@ -151,22 +151,23 @@ class LeasedQuota:
         """Set the timer to the next turn. After a late one, those after it do not all come at once."""
         if self._timer is not None or not self._waiting or not self._turns:
             return
-        spacing_s = (self._turns[0] - self._last_turn_s) / HASTE
-        self._timer = asyncio.get_running_loop().call_at(
-            max(self._turns[0], self._last_sent_s + spacing_s), self._on_turn
-        )
+        self._timer = asyncio.get_running_loop().call_at(self._due_s(), self._on_turn)
+
+    def _due_s(self) -> float:
+        """When the next turn's request may go."""
+        turn_s = self._turns[0]
+        return max(turn_s, self._last_due_s + (turn_s - self._last_turn_s) / HASTE)
 
     def _on_turn(self) -> None:
         self._timer = None
         now_s = asyncio.get_running_loop().time()
         while self._turns and self._waiting:
-            turn_s = self._turns[0]
-            if now_s < max(turn_s, self._last_sent_s + (turn_s - self._last_turn_s) / HASTE):
+            due_s = self._due_s()
+            if now_s < due_s:
                 break
-            self._turns.popleft()
-            self._last_turn_s = turn_s
-            if now_s - turn_s <= self._most_late_s:
-                self._last_sent_s = now_s
+            self._last_turn_s = turn_s = self._turns.popleft()
+            if now_s - turn_s <= MOST_LATE_S:
+                self._last_due_s = max(due_s, now_s - AT_ONCE_S)
                 self._send_next()
         self._ask()
         self._arm()

@@ -40,15 +40,6 @@ def test_the_quota_is_used_and_held(requests_per_min, clients):
 
 
 @pytest.mark.parametrize("requests_per_min", [1200, 6000])
-def test_processes_that_stand_still_now_and_then_make_up_for_it(requests_per_min):
-    service = Service(requests_per_min)
-    simulate(service, 60.0, clients=3, stall_every_s=2.0, stall_s=0.3)
-    assert service.use(9.0, 54.0, requests_per_min) >= 0.965
-    assert service.refused_part(0.0, 60.0) == 0.0
-    assert service.most_in(1.0) <= 1.25 * requests_per_min / 60.0
-
-
-@pytest.mark.parametrize("requests_per_min", [1200, 6000])
 def test_it_is_not_locked_out_where_refused_calls_count(requests_per_min):
     service = Service(requests_per_min, burst_s=0.2, refused_count=True)
     simulate(service, 60.0, clients=3, stall_every_s=5.0, stall_s=0.15)
