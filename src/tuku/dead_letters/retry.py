@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tuku import units
+from tuku.dead_letters.listing import DeadLetterList
 from tuku.dead_letters.standing import ALL, DeadLetters, Selection
 from tuku.lake import Lake
 from tuku.schemas import MANIFEST_ROW, ROWS
@@ -60,9 +61,8 @@ class RowsToRetry:
                 " manifest. `tuku errors --rows` lists them."
             )
         if not self._found and self.selection != ALL:
-            letters = DeadLetters.of(self.lake).batches(["stage", "code"])
-            kinds = Counter(kind for table in letters for kind in zip(*table.to_pydict().values(), strict=True))
-            known = ", ".join(f"{code} at {stage} ({rows:,})" for (stage, code), rows in kinds.most_common())
+            listed = DeadLetterList.of(DeadLetters.of(self.lake), self.lake.storage.uri, ALL, examples=0)
+            known = ", ".join(f"{kind.code} at {kind.stage} ({kind.rows:,})" for kind in listed.kinds)
             yield f"No row has failed{self.selection}. Rows that have: {known or 'none'}."
 
 

@@ -166,8 +166,8 @@ class Missing:
         """What people should know."""
         if self.stay:
             yield (
-                f"{units.plural(self.rows, 'image')} of the lake are not in the manifest. They are not deleted: rows of"
-                " it cannot be read, and one of those may be theirs. Mend the rows (`tuku errors --rows`): the"
+                f"The manifest lacks {units.plural(self.rows, 'image')} of the lake. Nothing was deleted: rows of it"
+                " cannot be read, and one of those may be the missing one. Mend the rows (`tuku errors --rows`): the"
                 " next run deletes what is missing then."
             )
 

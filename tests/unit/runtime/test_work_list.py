@@ -169,7 +169,7 @@ def test_a_row_that_cannot_be_read_may_be_the_one_that_is_missing(lake: Lake, st
     missing = write_deletions(planned(lake, "abc", unreadable), configured(), run)
     assert missing.deleted == (0 if withheld else 1)
     assert left(lake, run) == ("abcd" if withheld else "abc")
-    assert ["1 image of the lake" in warning for warning in missing.warnings()] == [True] * withheld
+    assert ["lacks 1 image of the lake" in warning for warning in missing.warnings()] == [True] * withheld
 
 
 def test_what_would_be_deleted_is_known_without_deleting(lake: Lake) -> None:
