@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from fakes.dashscope import DashScopeServer
 
-_ON_ITS_WAY_S = 0.3
-"""From the server's last byte to the client's disk, and from the client's last byte to the server's books: both are
-short of CPU while Ray starts processes on the same machine."""
+_ON_ITS_WAY_S = 0.1
+"""From the server's last byte to the client's disk, and from the client's last byte to the server's books: 1 to 4 ms
+where it was measured, and more when Ray starts processes on the same two cores."""
 
 Death = tuple[float, float]
 """When the first of those who asked a service ended, and the last (s, `time.monotonic`)."""
