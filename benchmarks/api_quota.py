@@ -8,6 +8,8 @@ Pictures have 0.15 megapixel there (0.79 where no quota binds), so that two core
 6,000 of them a minute.
 
 * use: captions accepted in the steady state (first and last tenth of the time dropped) over what the quota allows.
+  Where the limit changes on the way: use from 30 s after the service accepts anything again. When it is halved, the last
+  minute holds twice what it may, and for 30 s nothing is accepted, whoever asks.
 * refused: of all requests for captions. The highest minute and second are over what the quota allows in one.
 * free: no quota, latency 1 s, 256 requests in flight: captions/s over those of a script written by hand (asyncio, the
   SDK, one process, JPEGs shrunk on load) in the same run.
@@ -75,7 +77,7 @@ SCENARIOS = {
     "1200": Scenario(1200, per_minute(1200)),
     "6000": Scenario(6000, per_minute(6000)),
     "tokens": Scenario(0, Limits(requests_per_min=100_000, tokens_per_min=400_000)),
-    "halved": Scenario(1200, per_minute(1200), seconds=2.0, changes=((1 / 3, 600), (2 / 3, 1200))),
+    "halved": Scenario(1200, per_minute(1200), seconds=4.0, changes=((1 / 3, 600), (2 / 3, 1200))),
     "strict": Scenario(1200, per_minute(1200, strict=True), goal=0.9),
     "nodes": Scenario(1200, per_minute(1200), nodes=2),
 }
@@ -229,10 +231,10 @@ def show(name: str, scenario: Scenario, measured: Measured) -> None:
         steady = measured.steady()
         changed = [s for s in steady if measured.limits_per_s[s] != measured.limits_per_s[s - 1]]
         for begin, end in zip(changed, [*changed[1:], steady[-1]], strict=True):
-            part = range(min(begin + RECOVERY_S, end), end)
-            print(
-                f"  {RECOVERY_S} s after {60 * measured.limits_per_s[begin]:.0f} a minute: use {measured.use(part):.3f}"
-            )
+            now, before = measured.limits_per_s[begin], measured.limits_per_s[begin - 1]
+            shut_s = max(0, round(60 * (1 - now / before)))
+            part = range(min(begin + shut_s + RECOVERY_S, end), end)
+            print(f"  {shut_s} + {RECOVERY_S} s after {60 * now:.0f} a minute: use {measured.use(part):.3f}", flush=True)
 
 
 def main() -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ports import free_ports
 from support import environment
 
 RAY = Path(sys.executable).with_name("ray")
@@ -42,7 +42,7 @@ def ray_head(log: Path, env: Mapping[str, str] | None = None, temp_dir: Path | N
         env: for all its processes, on top of this one's.
         temp_dir: where Ray keeps its session; its path must be short, for sockets lie in there.
     """
-    gcs, dashboard, agent, http_agent, client = _free_ports(5)
+    gcs, dashboard, agent, http_agent, client = free_ports(5)
     command: list[str | Path] = [
         RAY, "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1", f"--port={gcs}",
         "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", "--include-dashboard=true",
@@ -64,14 +64,6 @@ def ray_head(log: Path, env: Mapping[str, str] | None = None, temp_dir: Path | N
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:

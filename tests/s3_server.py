@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyarrow.fs import S3FileSystem
 
+from ports import free_ports
 from support import environment
 
 BUCKET = "bucket"
@@ -48,7 +48,7 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
     folder.mkdir(parents=True)
     identity = {"name": "test", "credentials": [{"accessKey": _KEY, "secretKey": _SECRET}], "actions": _ACTIONS}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    master, volume, filer, s3 = _ports(4)
+    master, volume, filer, s3 = free_ports(4, also_at=_GRPC)
     command = [
         str(_WEED), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", f"-s3.port={s3}",
         f"-s3.config={folder / 's3.json'}", f"-master.port={master}", f"-volume.port={volume}",
@@ -91,21 +91,3 @@ def _make_bucket(endpoint: str, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.3)
         else:
             return
-
-
-def _ports(count: int) -> list[int]:
-    """Ports that are free, and whose neighbours for gRPC are."""
-    found: list[int] = []
-    while len(found) < count:
-        with ExitStack() as sockets:
-            probe = sockets.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            port = 20_000 + probe.getsockname()[1] % 20_000
-            try:
-                for wanted in (port, port + _GRPC):
-                    sockets.enter_context(socket.socket()).bind(("127.0.0.1", wanted))
-            except OSError:
-                continue
-        if port not in found:
-            found.append(port)
-    return found

@@ -10,7 +10,7 @@ import json
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from tuku.uris import address_fault
 
@@ -39,6 +39,7 @@ def _address(value: str) -> str:
     return value
 
 
+ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
 ModelName = Annotated[str, Field(min_length=1), AfterValidator(_model_name)]
 Address = Annotated[str, Field(min_length=1), AfterValidator(_address)]
 
@@ -185,10 +186,29 @@ class LimitsConfig(Section):
 class IndexConfig(Section):
     """The ANN index of every vector field."""
 
-    type: Literal["HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "FLAT", "AUTOINDEX"] = "HNSW"
+    type: Literal[
+        "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "DISKANN", "FLAT", "AUTOINDEX"
+    ] = "HNSW"
     metric: Literal["COSINE", "IP", "L2"] = "COSINE"
     params: dict[str, int | float | str] = {}
     search_params: dict[str, int | float | str] = {}
+
+
+class TlsConfig(Section):
+    """How a server proves who it is, and tuku to it. All are files in PEM."""
+
+    ca_file: Name | None = None
+    cert_file: Name | None = None
+    key_file: Name | None = None
+    server_name: Name | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> TlsConfig:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        if self.cert_file is not None and self.ca_file is None:
+            raise ValueError("cert_file needs ca_file")
+        return self
 
 
 class MilvusConfig(Section):
@@ -196,10 +216,18 @@ class MilvusConfig(Section):
 
     uri: Name = "demo/milvus.db"
     token: SecretStr | None = Field(default=None, exclude=True)
+    tls: TlsConfig = TlsConfig()
     db: Name = "default"
     collection: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")] = "tuku"
     vectors: tuple[Literal["image", "text"], ...] = Field(default=("image", "text"), min_length=1)
     index: IndexConfig = IndexConfig()
+    indexed_metadata: dict[ColumnName, Literal["varchar", "int64", "double", "bool"]] = {}
+    shards: Count = 1
+    partition_key: Name | None = None
+    partitions: Count | None = None
+    consistency: Literal["Strong", "Session", "Bounded", "Eventually"] = "Bounded"
+    mmap: bool | None = None
+    replicas: Count = 1
     timeout_s: Seconds = 600.0
 
     @field_validator("vectors")
@@ -209,6 +237,15 @@ class MilvusConfig(Section):
             raise ValueError("each vector at most once")
         return value
 
+    @model_validator(mode="after")
+    def _partitioned_by_a_field(self) -> MilvusConfig:
+        if self.partition_key is None:
+            if self.partitions is not None:
+                raise ValueError("partitions is the number of partitions by partition_key, and that is not set")
+        elif self.indexed_metadata.get(self.partition_key) not in {"varchar", "int64"}:
+            raise ValueError("partition_key must be in indexed_metadata, as varchar or int64")
+        return self
+
 
 class LoadConfig(Section):
     """How the lake becomes a collection."""
@@ -216,6 +253,13 @@ class LoadConfig(Section):
     strategy: Literal["auto", "upsert", "rebuild"] = "auto"
     alias: bool = True
     staging_uri: Name | None = None
+    staging_path: Name | None = None
+    bulk_import: Literal["auto", "off", "grpc", "rest"] = "auto"
+    rest_url: Address | None = None
+    cluster_id: Name | None = None
+    file_mb: Annotated[int, Field(ge=1, le=4_096)] = 256
+    stall_s: Seconds = 900.0
+    in_flight: Annotated[int, Field(ge=1, le=64)] = 4
     keep: Annotated[int, Field(ge=0)] = 2
     rebuild_fraction: Fraction = 0.5
     batch_rows: Count = 1_000

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tuku.errors import ConfigError, MilvusError
@@ -179,6 +179,23 @@ def _open_server(config: MilvusConfig) -> MilvusClient:
         ) from error
 
 
+def open_orm(config: MilvusConfig, alias: str) -> None:
+    """Open a connection to a server under an alias of pymilvus' older interface, which has the bulk imports.
+
+    Raises:
+        MilvusError: no server answers within 5 s.
+    """
+    from pymilvus import connections
+    from pymilvus.exceptions import MilvusException
+
+    try:
+        connections.connect(
+            alias, uri=config.uri, token=_token(config), db_name=config.db, timeout=CONNECT_TIMEOUT_S, **_options(config)
+        )
+    except MilvusException as error:
+        raise _refused(config, config.uri, error.message) from None
+
+
 def _client(config: MilvusConfig, uri: str) -> MilvusClient:
     import grpc
     from pymilvus import MilvusClient
@@ -188,14 +205,40 @@ def _client(config: MilvusConfig, uri: str) -> MilvusClient:
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
     logging.getLogger("milvus_lite").propagate = False
     logging.getLogger("milvus_lite").addHandler(logging.NullHandler())
-    token = config.token.get_secret_value() if config.token else ""
-    options = _NO_PROXY if is_this_machine(uri) else {}
     try:
         # A dedicated connection ends with its client; a shared one would outlive the local server.
         return MilvusClient(
-            uri, token=token, db_name=config.db, timeout=CONNECT_TIMEOUT_S, dedicated=True, grpc_options=options
+            uri,
+            token=_token(config),
+            db_name=config.db,
+            timeout=CONNECT_TIMEOUT_S,
+            dedicated=True,
+            **_options(config),
         )
     except (MilvusException, grpc.RpcError) as error:
-        reason = error.message if isinstance(error, MilvusException) else error.details()
-        message = f"Cannot connect to Milvus at {without_credentials(uri)}: {reason}."
-        raise MilvusError(message.replace(token, "***") if token else message) from None
+        raise _refused(config, uri, error.message if isinstance(error, MilvusException) else error.details()) from None
+
+
+def _token(config: MilvusConfig) -> str:
+    return config.token.get_secret_value() if config.token else ""
+
+
+def _options(config: MilvusConfig) -> dict[str, Any]:
+    """What a connection to a server needs besides its address, in pymilvus' names."""
+    options: dict[str, Any] = {"grpc_options": _NO_PROXY if is_this_machine(config.uri) else {}}
+    tls = config.tls
+    for file in (tls.ca_file, tls.cert_file, tls.key_file):
+        if file is not None and not Path(file).is_file():
+            raise ConfigError(f"milvus.tls names {file}, and there is no such file.")
+    if tls.cert_file is not None:
+        options |= {"client_pem_path": tls.cert_file, "client_key_path": tls.key_file, "ca_pem_path": tls.ca_file}
+    elif tls.ca_file is not None:
+        options["server_pem_path"] = tls.ca_file  # pymilvus' name for the authority, where only the server proves itself
+    if tls.server_name is not None:
+        options["server_name"] = tls.server_name
+    return options
+
+
+def _refused(config: MilvusConfig, uri: str, reason: object) -> MilvusError:
+    message, token = f"Cannot connect to Milvus at {without_credentials(uri)}: {reason}.", _token(config)
+    return MilvusError(message.replace(token, "***") if token else message)

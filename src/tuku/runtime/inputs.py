@@ -34,12 +34,6 @@ def refuse_unavailable(config: Config) -> None:
             "manifest.limit cannot be combined with manifest.mode = snapshot: all the rest would be deleted.",
             "Leave out --limit, or set manifest.mode to append.",
         )
-    asked = {
-        "load.staging_uri": config.load.staging_uri is not None,
-    }
-    for key, is_set in asked.items():
-        if is_set:
-            raise ConfigError(f"{key} has no effect in this version of tuku.", "Leave it at its default.")
 
 
 def require_access(config: Config, models: Models) -> None:

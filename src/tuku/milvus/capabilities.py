@@ -1,0 +1,129 @@
+"""What a Milvus can do: asked of it where it can be asked, and told by its version where not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tuku.errors import ConfigError
+from tuku.milvus.calls import milvus_errors
+from tuku.milvus.connect import is_local
+from tuku.milvus.fields import vector_fields
+from tuku.milvus.imports import probe_imports
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+    from tuku.config import Config, MilvusConfig
+
+Version = tuple[int, int]
+
+_NUMBERS = re.compile(r"(\d+)\.(\d+)")
+_EVERYWHERE = frozenset({"FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "AUTOINDEX"})
+# By which version of a server an index type came (Milvus' release notes).
+_SINCE: dict[str, Version] = {"IVF_PQ": (2, 0), "DISKANN": (2, 2), "HNSW_SQ": (2, 5)}
+_SEVERAL_VECTORS: Version = (2, 4)
+_NULLS: Version = (2, 5)
+_INVERTED: Version = (2, 4)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What follows from what answers at `milvus.uri`.
+
+    Attributes:
+        lite: embedded Milvus, in this process.
+        version: major and minor, of the server or of what a managed service is compatible with.
+        said: the version as it was told.
+        imports: how bulk imports are started; None where they cannot be.
+    """
+
+    lite: bool
+    version: Version
+    said: str
+    imports: Literal["grpc", "rest"] | None
+
+    @property
+    def several_vectors(self) -> bool:
+        """Whether a collection can have more than one vector field."""
+        return self.lite or self.version >= _SEVERAL_VECTORS
+
+    @property
+    def nulls(self) -> bool:
+        """Whether a typed field can be null."""
+        return self.lite or self.version >= _NULLS
+
+    @property
+    def index_types(self) -> frozenset[str]:
+        """Types of a vector index that can be built."""
+        if self.lite:
+            return _EVERYWHERE | {"HNSW_SQ"}
+        return _EVERYWHERE | {kind for kind, since in _SINCE.items() if self.version >= since}
+
+    @property
+    def parallel_writes(self) -> bool:
+        """Whether several requests at once are faster than one after the other."""
+        return not self.lite
+
+    def scalar_index(self, kind: str) -> str:
+        """The type of the index of a typed field (``varchar``, ``int64``, ``double``, ``bool``)."""
+        if self.lite or self.version >= _INVERTED:
+            return "INVERTED"
+        return "Trie" if kind == "varchar" else "STL_SORT"
+
+    def lines(self) -> list[str]:
+        """What follows, for people."""
+        vectors = "several vector fields" if self.several_vectors else "one vector field in a collection"
+        imports = f"bulk import by {_API[self.imports]}" if self.imports else "no bulk import: rows are inserted"
+        return [vectors, imports, f"indexes {', '.join(sorted(self.index_types))}"]
+
+
+_API = {"grpc": "gRPC", "rest": "REST"}
+
+
+def ask(client: MilvusClient, config: Config) -> Capabilities:
+    """Ask a Milvus what it is.
+
+    Args:
+        client: an open client.
+        config: `milvus` says where it is, `load` how bulk imports would be started.
+
+    Raises:
+        MilvusError: it does not answer.
+    """
+    with milvus_errors("asking for its version"):
+        said = str(client.get_server_version()).removeprefix("milvus_lite-")
+    if is_local(config.milvus.uri):
+        return Capabilities(lite=True, version=_version(said), said=said, imports=None)
+    return Capabilities(lite=False, version=_version(said), said=said, imports=probe_imports(config))
+
+
+def require_able(able: Capabilities, config: MilvusConfig) -> None:
+    """Whether the configured collection can exist there.
+
+    Raises:
+        ConfigError: naming the key, what is allowed, and the version that was found.
+    """
+    here = f"Milvus Lite {able.said}" if able.lite else f"Milvus {able.said}"
+    if len(vector_fields(config)) > 1 and not able.several_vectors:
+        raise ConfigError(
+            f"milvus.vectors has {len(config.vectors)} entries, and a collection of {here} has one vector field.",
+            "Set milvus.vectors to [image] or to [text], or use Milvus 2.4 or newer.",
+        )
+    if config.index.type not in able.index_types:
+        raise ConfigError(
+            f"milvus.index.type is {config.index.type}, which {here} does not have.",
+            f"Choose one of {', '.join(sorted(able.index_types))}.",
+        )
+    if able.lite and config.partition_key is not None:
+        raise ConfigError(
+            "milvus.partition_key is set, and Milvus Lite has no partition keys.",
+            "Leave it out, or set milvus.uri to a server.",
+        )
+
+
+def _version(said: str) -> Version:
+    # A managed service says, for example, "Zilliz Cloud Vector Database(Compatible with Milvus 2.5)".
+    found = _NUMBERS.search(said)
+    return (int(found[1]), int(found[2])) if found else (2, 0)
