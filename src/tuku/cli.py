@@ -12,6 +12,7 @@ from typing import Literal
 import click
 
 from tuku import __version__
+from tuku.cli_collections import collections, rollback
 from tuku.cli_errors import errors
 from tuku.cli_lake import lake
 from tuku.cli_options import budget, catalogue, common, of_failed, overridden, patience, read_config, wait_s
@@ -183,8 +184,10 @@ def doctor(manifest: str | None, profile: Path | None, overrides: Sequence[str],
     return 0 if diagnosis.ok else 2
 
 
+cli.add_command(collections)
 cli.add_command(errors)
 cli.add_command(lake)
+cli.add_command(rollback)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

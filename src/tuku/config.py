@@ -186,9 +186,7 @@ class LimitsConfig(Section):
 class IndexConfig(Section):
     """The ANN index of every vector field."""
 
-    type: Literal[
-        "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "DISKANN", "FLAT", "AUTOINDEX"
-    ] = "HNSW"
+    type: Literal["HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "DISKANN", "FLAT", "AUTOINDEX"] = "HNSW"
     metric: Literal["COSINE", "IP", "L2"] = "COSINE"
     params: dict[str, int | float | str] = {}
     search_params: dict[str, int | float | str] = {}
@@ -270,6 +268,7 @@ class VerifyConfig(Section):
 
     min_recall: Fraction = 0.9
     sample: Count = 50
+    keys: bool = True
 
 
 class WriteConfig(Section):

@@ -153,6 +153,10 @@ class LakeView:
         """
         return self._live(IMAGES.names, skip=run_ids)
 
+    def count_changed_since(self, run_ids: Container[str]) -> int:
+        """How many images `changed_since` has."""
+        return sum(table.num_rows for table in self._live(["image_id"], skip=run_ids))
+
     def deleted_since(self, run_ids: Container[str]) -> Iterator[pa.Array]:
         """Ids of images that a run not among `run_ids` took out, and that are not back."""
         recent = [

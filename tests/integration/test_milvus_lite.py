@@ -5,109 +5,35 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from tuku.config import Config
+from fakes import memory_lake
+from fakes.memory_lake import DIM, MODEL, NASTY_IDS, MemoryLake, configured, failed, images
 from tuku.errors import ConfigError, LeaseLostError, MilvusError, VectorSpaceError
 from tuku.milvus import alias, collection, index
+from tuku.milvus.capabilities import ask
 from tuku.milvus.connect import connected
 from tuku.milvus.filters import ids_in, quoted
-from tuku.milvus.job import LoadReport, load_and_verify
 from tuku.milvus.load import flush, upsert
 from tuku.milvus.reader import require_searchable
-from tuku.milvus.search import search
+from tuku.milvus.search import everything, search
 from tuku.milvus.target import check_target
 from tuku.milvus.verify import verify
-from tuku.schemas import IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from pymilvus import MilvusClient
 
+    from tuku.config import Config
+    from tuku.milvus.job import LoadReport
+
 pytestmark = pytest.mark.milvus
-
-DIM = 16
-MODEL = "fake/embedder@1"
-NASTY_IDS = ['a"b', "a'b", "a\\b", "猫.jpg", "a\nb", "$x", "' or id != '"]
-
-
-def unit_vectors(rows: int, seed: int) -> np.ndarray:
-    vectors = np.random.default_rng(seed).normal(size=(rows, DIM)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def images(ids: Sequence[str], run_id: str, seed: int = 0) -> pa.Table:
-    pictures, texts = unit_vectors(len(ids), seed), unit_vectors(len(ids), seed + 1_000)
-    rows = [
-        {
-            "image_id": key,
-            "uri": f"https://example.org/{number}.jpg",
-            "caption": f"第{number}张图片 of {run_id}",
-            "keywords": ["猫", str(number)],
-            "metadata": json.dumps({"price": number * 0.5, "id": number, "tags": {"a": [1, None]}, "none": None}),
-            "image_embedding": pictures[number],
-            "text_embedding": texts[number],
-            "content_sha256": f"{number:064x}",
-            "caption_model": "fake/captioner@1",
-            "embed_model": MODEL,
-            "run_id": run_id,
-        }
-        for number, key in enumerate(ids)
-    ]
-    return pa.Table.from_pylist(rows, schema=IMAGES)
-
-
-class MemoryLake:
-    """The lake's current view, in memory."""
-
-    def __init__(self, *runs: pa.Table) -> None:
-        self.committed: set[str] = set()
-        self.view: dict[str, dict] = {}
-        self.gone: dict[str, list[str]] = {}
-        for run in runs:
-            self.add(run)
-
-    def add(self, run: pa.Table) -> None:
-        self.committed |= set(run.column("run_id").to_pylist())
-        self.view.update({row["image_id"]: row for row in run.to_pylist()})
-
-    def remove(self, ids: Sequence[str], run_id: str) -> None:
-        self.committed.add(run_id)
-        self.gone[run_id] = [image_id for image_id in ids if self.view.pop(image_id)]
-
-    def _table(self, rows: Sequence[dict]) -> pa.Table:
-        return pa.Table.from_pylist(list(rows), schema=IMAGES)
-
-    def rows(self) -> int:
-        return len(self.view)
-
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        table = self._table(list(self.view.values())).select(list(columns))
-        yield from (table.slice(start, 90) for start in range(0, len(table), 90))
-
-    def sample(self, size: int, seed: int) -> pa.Table:
-        chosen = np.random.default_rng(seed).permutation(len(self.view))[:size]
-        rows = list(self.view.values())
-        return self._table([rows[position] for position in chosen])
-
-    def run_ids(self) -> set[str]:
-        return set(self.committed)
-
-    def changed_since(self, run_ids: set[str]) -> Iterator[pa.Table]:
-        changed = [row for row in self.view.values() if row["run_id"] not in run_ids]
-        if changed:
-            yield self._table(changed)
-
-    def deleted_since(self, run_ids: set[str]) -> Iterator[pa.Array]:
-        for run_id, ids in self.gone.items():
-            if run_id not in run_ids:
-                yield pa.array([image_id for image_id in ids if image_id not in self.view])
 
 
 @pytest.fixture
@@ -115,28 +41,21 @@ def uri(tmp_path: Path) -> str:
     return str(tmp_path / "deeper" / "milvus.db")
 
 
-def configured(uri: str, **sections: dict) -> Config:
-    milvus = {"uri": uri, "timeout_s": 20, **sections.pop("milvus", {})}
-    return Config.model_validate({"milvus": milvus, **sections})
-
-
 def run(config: Config, lake: MemoryLake, run_id: str = "r1", **changes) -> LoadReport:
-    given = {
-        "embed_model": MODEL,
-        "dim": DIM,
-        "progress": lambda phase, done, total: None,
-        "require_lease": lambda: None,
-        **changes,
-    }
-    return load_and_verify(config, lake, run_id=run_id, **given)
+    """Load it, the ledgers being kept beside Milvus' file."""
+    return memory_lake.run(config, lake, Path(config.milvus.uri).parent / "ledgers", run_id, **changes)
+
+
+def killed_in(wanted: str) -> Callable[[str, int, int], None]:
+    def progress(phase: str, done: int, total: int) -> None:
+        if phase == wanted:
+            raise KeyboardInterrupt
+
+    return progress
 
 
 def delete(client: MilvusClient, name: str, ids: Sequence[str]) -> None:
     client.delete(name, filter=ids_in(ids))
-
-
-def failed(report: LoadReport) -> list[str]:
-    return [check.name for check in report.checks if not check.passed]
 
 
 @pytest.fixture
@@ -163,6 +82,7 @@ def test_a_first_load_fills_proves_and_promotes(uri: str, lake: MemoryLake) -> N
     names = [check.name for check in report.checks]
     assert names == [
         "rows",
+        "keys",
         "index of image_embedding",
         "index of text_embedding",
         "load state",
@@ -198,7 +118,7 @@ def test_the_proof_alone_is_given_in_a_process_that_has_just_opened_the_file(uri
     with connected(config.milvus) as client:
         assert index.load_state(client, "tuku") == "NotLoad"
         checks = verify(client, "tuku", lake, config.milvus, config.verify, embed_model=MODEL, dim=DIM)
-    assert len(checks) == 14
+    assert len(checks) == 15
     assert all(check.passed for check in checks)
 
 
@@ -277,12 +197,8 @@ def test_rebuilding_keeps_the_last_collections_and_drops_older_ones(uri: str, la
 def test_what_a_killed_load_left_is_dropped_and_nothing_else(uri: str, lake: MemoryLake) -> None:
     config = configured(uri)
 
-    def killed(phase: str, done: int, total: int) -> None:
-        if phase == "index":
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        run(config, lake, "r0", progress=killed)
+        run(config, lake, "r0", progress=killed_in("insert"))
     with connected(config.milvus) as client:
         assert client.list_collections() == ["tuku__r0"]
         assert alias.resolve(client, "tuku") is None
@@ -290,6 +206,40 @@ def test_what_a_killed_load_left_is_dropped_and_nothing_else(uri: str, lake: Mem
     assert failed(run(config, lake)) == []
     with connected(config.milvus) as client:
         assert sorted(client.list_collections()) == ["tuku__other__r0", "tuku__r1"]
+
+
+@pytest.mark.parametrize("with_alias", [True, False])
+def test_a_collection_that_was_filled_when_the_load_was_killed_is_gone_on_with(
+    uri: str, lake: MemoryLake, with_alias: bool
+) -> None:
+    config = configured(uri, load={"alias": with_alias})
+    with pytest.raises(KeyboardInterrupt):
+        run(config, lake, "r0", progress=killed_in("index"))
+    report = run(config, lake, progress=killed_in("insert"))
+    assert failed(report) == []
+    assert (report.collection, report.inserted) == ("tuku__r0" if with_alias else "tuku", 500)
+
+
+def test_a_collection_that_was_filled_with_what_the_lake_held_then_is_dropped(uri: str, lake: MemoryLake) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(configured(uri), lake, "r0", progress=killed_in("index"))
+    lake.add(images(["new"], "r1"))
+    report = run(configured(uri), lake)
+    assert failed(report) == []
+    assert (report.collection, report.inserted) == ("tuku__r1", 501)
+    with connected(configured(uri).milvus) as client:
+        assert client.list_collections() == ["tuku__r1"]
+
+
+def test_a_filled_collection_that_failed_its_proof_is_not_gone_on_with(
+    uri: str, lake: MemoryLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("tuku.milvus.verify.collection.count", lambda client, name: 7)
+        assert failed(run(configured(uri), lake, "r0")) == ["rows"]
+    report = run(configured(uri), lake)
+    assert failed(report) == []
+    assert report.collection == "tuku__r1"
 
 
 def test_a_load_in_place_that_was_killed_starts_over(uri: str, lake: MemoryLake) -> None:
@@ -349,11 +299,33 @@ def test_a_missing_row_is_seen_and_auto_rebuilds(uri: str, lake: MemoryLake, str
 
 def test_vectors_of_another_model_are_refused(uri: str, lake: MemoryLake) -> None:
     run(configured(uri), lake)
-    for strategy in ("auto", "upsert"):
-        with pytest.raises(VectorSpaceError, match=r"tuku ingest --set load\.strategy=rebuild"):
-            run(configured(uri, load={"strategy": strategy}), lake, "r2", embed_model="other/model@2")
-    rebuilt = run(configured(uri, load={"strategy": "rebuild"}), lake, "r2", embed_model="other/model@2")
+    other = {"embed_model": "other/model@2"}
+    with pytest.raises(VectorSpaceError, match=r"tuku ingest --set load\.strategy=rebuild"):
+        run(configured(uri, load={"strategy": "upsert"}), lake, "r2", **other)
+    with pytest.raises(VectorSpaceError, match=r"tuku ingest --set load\.strategy=rebuild"):
+        run(configured(uri), MemoryLake(images(["a"], "of another lake")), "r2", **other)
+    rebuilt = run(configured(uri, load={"strategy": "rebuild"}), lake, "r2", **other)
     assert failed(rebuilt) == []
+
+
+def test_auto_moves_readers_to_another_model_by_a_fresh_collection(uri: str, lake: MemoryLake) -> None:
+    run(configured(uri), lake)
+    report = run(configured(uri), lake, "r2", embed_model="other/model@2")
+    assert failed(report) == []
+    assert (report.strategy, report.collection) == ("rebuild", "tuku__r2")
+    assert "holds vectors of fake/embedder@1; the configuration says other/model@2" in report.reason
+
+
+def test_auto_rebuilds_when_much_has_changed(uri: str, lake: MemoryLake) -> None:
+    config = configured(uri, load={"rebuild_fraction": 0.1})
+    run(config, lake)
+    lake.add(images([f"i{n}" for n in range(50)], "r2", seed=1))
+    assert run(config, lake, "r2").strategy == "upsert"
+    lake.add(images([f"i{n}" for n in range(51)], "r3", seed=2))
+    report = run(config, lake, "r3")
+    assert failed(report) == []
+    assert (report.strategy, report.collection) == ("rebuild", "tuku__r3")
+    assert report.reason == "51 of 500 rows have changed, more than load.rebuild_fraction of them"
 
 
 def test_each_load_proves_other_rows_and_the_same_load_the_same(uri: str) -> None:
@@ -390,10 +362,12 @@ def test_a_target_that_does_not_fit_is_refused_before_the_load(uri: str) -> None
 
 def test_a_schema_that_does_not_fit_is_refused(uri: str, lake: MemoryLake) -> None:
     run(configured(uri, milvus={"vectors": ["image"]}), lake)
+    in_place = {"load": {"strategy": "upsert"}}
     with pytest.raises(ConfigError, match=r"lacks text_embedding.*tuku ingest --set load\.strategy=rebuild"):
-        run(configured(uri), lake, "r2")
+        run(configured(uri, **in_place), lake, "r2")
     with pytest.raises(ConfigError, match="length 16, not 8"):
-        run(configured(uri, milvus={"vectors": ["image"]}), lake, "r2", dim=8)
+        run(configured(uri, milvus={"vectors": ["image"]}, **in_place), lake, "r2", dim=8)
+    assert "lacks text_embedding" in run(configured(uri), lake, "r2").reason
 
 
 @pytest.mark.parametrize("kind", ["HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "FLAT", "AUTOINDEX"])
@@ -468,7 +442,7 @@ def test_of_rows_with_one_id_the_last_wins(uri: str) -> None:
         first, last = images(["a", "b"], "r1"), images(["a"], "r2", seed=3)
         assert upsert(client, "c", [pa.concat_tables([first, last])], 100) == 2
         flush(client, "c", 10)
-        index.build_indexes(client, "c", config.milvus, 2)
+        index.build_indexes(client, "c", config.milvus, 2, ask(client, config))
         index.load(client, "c", 10)
         assert collection.count(client, "c") == 2
         both = MemoryLake(first, last)
@@ -495,7 +469,9 @@ def test_search_returns_the_best_first_with_everything_known(uri: str, lake: Mem
     queries = np.stack([lake.view[key]["image_embedding"] for key in ("i3", NASTY_IDS[0])]).astype(np.float32)
     with connected(config.milvus) as client:
         index.load(client, "tuku", 10)  # another process opens the file
-        found = search(client, "tuku", "image_embedding", queries, config.milvus.index, limit=5)
+        found = search(
+            client, "tuku", "image_embedding", queries, config.milvus.index, limit=5, output=everything(config.milvus)
+        )
         assert [hits[0].id for hits in found] == ["i3", NASTY_IDS[0]]
         assert all([hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True) for hits in found)
         assert found[0][0].score == pytest.approx(0.0 if metric == "L2" else 1.0, abs=1e-5)
@@ -505,7 +481,9 @@ def test_search_returns_the_best_first_with_everything_known(uri: str, lake: Mem
         assert fields["tags"] == {"a": [1, None]}
         assert list(fields["keywords"]) == ["猫", "10"]
         assert "image_embedding" not in fields
-        second = search(client, "tuku", "image_embedding", queries, config.milvus.index, limit=2, offset=1)
+        second = search(
+            client, "tuku", "image_embedding", queries, config.milvus.index, limit=2, offset=1, output=["id"]
+        )
         assert [hit.id for hit in second[0]] == [hit.id for hit in found[0][1:3]]
         where = f"price < 1 and caption_model == {quoted('fake/captioner@1')}"
         cheap = search(client, "tuku", "image_embedding", queries, config.milvus.index, where=where, output=["price"])

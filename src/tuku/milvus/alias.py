@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from pymilvus import MilvusClient
 
-# Notes on a collection: which alias it was made for, and when (ns since 1970) it was proven fit for it.
+# Notes on a collection: which alias it was made for, by which run, and when (ns since 1970) it was proven fit for it.
 ALIAS = "tuku.alias"
+RUN = "tuku.run"
 PROVEN_AT = "tuku.proven_at"
 
 MAX_NAME = 255  # characters, Milvus' limit for a collection's name
@@ -73,14 +74,23 @@ def require_collection_free(client: MilvusClient, name: str) -> None:
 
 
 def promote(client: MilvusClient, alias: str, name: str) -> None:
-    """Points the alias at a proven collection, in one step that no reader can fall into.
+    """Notes that a collection was proven, and points the alias at it.
+
+    Raises:
+        ConfigError, MilvusError: as `point`.
+    """
+    collection.note(client, name, {PROVEN_AT: str(time.time_ns())})
+    point(client, alias, name)
+
+
+def point(client: MilvusClient, alias: str, name: str) -> None:
+    """Points the alias at a collection, in one step that no reader can fall into.
 
     Raises:
         ConfigError: a collection bears the alias's name.
         MilvusError: Milvus refused.
     """
     require_alias_free(client, alias)
-    collection.note(client, name, {PROVEN_AT: str(time.time_ns())})
     present = resolve(client, alias)
     if present == name:
         return
@@ -119,3 +129,20 @@ def drop_old(client: MilvusClient, alias: str, keep: int) -> list[str]:
     for name in old:
         collection.drop(client, name)
     return old
+
+
+def release_old(client: MilvusClient, alias: str, former: str | None) -> list[str]:
+    """Frees the server's memory of collections that are only kept. Returns their names.
+
+    Args:
+        client: an open client.
+        alias: whose collections they are.
+        former: the collection that readers saw until now: queries are still under way there, and going back to it
+            shall be quick.
+    """
+    seen = {resolve(client, alias), former}
+    kept = [name for name, proven_at in behind(client, alias).items() if proven_at is not None and name not in seen]
+    for name in kept:
+        with milvus_errors(f"releasing collection {name}"):
+            client.release_collection(name)
+    return kept

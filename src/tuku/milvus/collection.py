@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuku.errors import ConfigError, VectorSpaceError
 from tuku.milvus.calls import milvus_errors
-from tuku.milvus.fields import ID, collection_schema, scalar_fields, vector_fields
+from tuku.milvus.fields import ID, Layout, collection_schema, scalar_fields, vector_fields
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 EMBED_MODEL = "tuku.embed_model"
 DIM = "tuku.dim"
 METRIC = "tuku.metric"
+MMAP = "mmap.enabled"
+"""Milvus' own property."""
 
 REBUILD = "Run `tuku load --strategy rebuild`."
 MOVE = "`tuku ingest --set load.strategy=rebuild` with the whole catalogue"
@@ -40,6 +42,12 @@ def note(client: MilvusClient, name: str, notes: dict[str, str]) -> None:
         client.alter_collection_properties(name, properties=notes)
 
 
+def layout(client: MilvusClient, name: str) -> Layout:
+    """Which fields it has, beyond those that every collection of tuku has."""
+    with milvus_errors(f"describing collection {name}"):
+        return Layout.found(client.describe_collection(name))
+
+
 def vector_space(client: MilvusClient, name: str) -> str | None:
     """The model (``provider/model@revision``) whose vectors the collection holds; None if not tuku's."""
     return properties(client, name).get(EMBED_MODEL)
@@ -59,6 +67,7 @@ def create(
     dim: int,
     embed_model: str,
     *,
+    nulls: bool = True,
     notes: dict[str, str] | None = None,
 ) -> None:
     """Creates an empty collection, stamped with its vector space.
@@ -66,18 +75,26 @@ def create(
     Args:
         client: an open client.
         name: of the collection, not of the alias.
-        config: which vectors it has.
+        config: which vectors it has, how it is spread, and what readers see of recent writes.
         dim: length of the vectors.
         embed_model: ``provider/model@revision``.
+        nulls: whether this Milvus knows them.
         notes: more properties, from the first moment on.
     """
     stamp = {EMBED_MODEL: embed_model, DIM: str(dim), METRIC: config.index.metric}
+    if config.mmap is not None:
+        stamp[MMAP] = str(config.mmap).lower()
+    spread: dict[str, int] = {"num_shards": config.shards}
+    if config.partitions is not None:
+        spread["num_partitions"] = config.partitions
     with milvus_errors(f"creating collection {name}"):
         client.create_collection(
             name,
-            schema=collection_schema(vector_fields(config), dim),
+            schema=collection_schema(Layout.wanted(config, dim, nulls=nulls)),
             properties={**stamp, **(notes or {})},
+            consistency_level=config.consistency,
             timeout=config.timeout_s,
+            **spread,
         )
 
 
@@ -131,13 +148,22 @@ def check_schema(client: MilvusClient, name: str, config: MilvusConfig, dim: int
     with milvus_errors(f"describing collection {name}"):
         description = client.describe_collection(name)
     found = {field["name"]: field for field in description["fields"]}
-    expected = {*scalar_fields(), *vector_fields(config)}
+    expected = {*scalar_fields(), *vector_fields(config), *config.indexed_metadata}
     vectors = vector_fields(config)
     lengths = {field: _dim(found[field]) for field in vectors if field in found}
     differences = [f"lacks {field}" for field in sorted(expected - found.keys())]
     # A vector field that a row does not fill is refused by Milvus: one too many is as wrong as one too few.
     differences += [f"has {field}" for field in sorted(found.keys() - expected)]
     differences += [f"has {field} of length {length}, not {dim}" for field, length in lengths.items() if length != dim]
+    typed = Layout.found(description).typed
+    differences += [
+        f"has {field} as {typed[field].kind}, not {kind}"
+        for field, kind in config.indexed_metadata.items()
+        if field in typed and typed[field].kind != kind
+    ]
+    partitioned = next((field for field, about in typed.items() if about.partitioned), None)
+    if partitioned != config.partition_key:
+        differences.append(f"is partitioned by {partitioned}, not {config.partition_key}")
     if ID in found and not found[ID].get("is_primary"):
         differences.append("has another primary key")
     if not description.get("enable_dynamic_field"):

@@ -190,7 +190,12 @@ def open_orm(config: MilvusConfig, alias: str) -> None:
 
     try:
         connections.connect(
-            alias, uri=config.uri, token=_token(config), db_name=config.db, timeout=CONNECT_TIMEOUT_S, **_options(config)
+            alias,
+            uri=config.uri,
+            token=_token(config),
+            db_name=config.db,
+            timeout=CONNECT_TIMEOUT_S,
+            **_options(config),
         )
     except MilvusException as error:
         raise _refused(config, config.uri, error.message) from None
@@ -233,7 +238,7 @@ def _options(config: MilvusConfig) -> dict[str, Any]:
     if tls.cert_file is not None:
         options |= {"client_pem_path": tls.cert_file, "client_key_path": tls.key_file, "ca_pem_path": tls.ca_file}
     elif tls.ca_file is not None:
-        options["server_pem_path"] = tls.ca_file  # pymilvus' name for the authority, where only the server proves itself
+        options["server_pem_path"] = tls.ca_file  # so pymilvus names it where only the server proves itself
     if tls.server_name is not None:
         options["server_name"] = tls.server_name
     return options

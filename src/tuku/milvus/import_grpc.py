@@ -60,9 +60,7 @@ class GrpcImporter:
         from pymilvus import utility
 
         with milvus_errors(f"listing the imports into {collection}"):
-            listed = utility.list_bulk_insert_tasks(
-                collection_name=collection, timeout=_TIMEOUT_S, using=self._using()
-            )
+            listed = utility.list_bulk_insert_tasks(collection_name=collection, timeout=_TIMEOUT_S, using=self._using())
         return [_job(state) for state in listed]
 
     def close(self) -> None:

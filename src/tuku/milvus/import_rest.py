@@ -1,7 +1,7 @@
 """Bulk imports as REST jobs: Milvus 2.4 and newer, and managed services.
 
-Source: Milvus' RESTful API v2, ``/v2/vectordb/jobs/import/{create,describe,list}``. pymilvus' own functions for it ask for
-the SDKs of two clouds and cannot tell a refusal from a server that is down.
+Source: Milvus' RESTful API v2, ``/v2/vectordb/jobs/import/{create,describe,list}``. pymilvus' own functions for it ask
+for the SDKs of two clouds and cannot tell a refusal from a server that is down.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def importer(config: Config, kind: Literal["grpc", "rest"]) -> Importer:
 
 
 def probe_imports(config: Config) -> Literal["grpc", "rest"] | None:
-    """How bulk imports are started there: REST jobs if it has them, or gRPC; None if neither or `load.bulk_import: off`.
+    """How bulk imports are started there: REST jobs if it has them, or gRPC; None if neither, or they are off.
 
     Raises:
         MilvusError: the interface that `load.bulk_import` names does not answer.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
     from tuku.config import IndexConfig, MilvusConfig
+    from tuku.milvus.capabilities import Capabilities
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ BUILD_PARAMS: dict[str, dict[str, int | float | str]] = {
     "HNSW_SQ": {**_GRAPH, "sq_type": "SQ8"},
     "IVF_FLAT": _CLUSTERS,
     "IVF_SQ8": _CLUSTERS,
+    "IVF_PQ": {**_CLUSTERS, "nbits": 8},
+    "DISKANN": {},
     "FLAT": {},
     "AUTOINDEX": {},
 }
@@ -71,14 +74,15 @@ def index_fits(client: MilvusClient, name: str, config: MilvusConfig) -> bool:
     return all(_has_index(client, name, field, config.index) for field in vector_fields(config))
 
 
-def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: int) -> bool:
-    """Gives every vector field its index; an equal one stays, another one is dropped first.
+def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: int, able: Capabilities) -> bool:
+    """Gives every vector field and every typed field its index; an equal one stays, another one is dropped first.
 
     Args:
         client: an open client.
         name: the collection. It is released while an index of it is exchanged.
         config: type, metric and parameters of the index.
         rows: in the collection; an IVF index gets no more clusters than that.
+        able: which index a typed field can have.
 
     Returns:
         Whether an index was exchanged: nobody can search the collection until it is loaded again.
@@ -103,6 +107,11 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
             )
             # sync waits for `state`, which proves nothing, and asks Lite for an RPC that it does not have.
             client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
+        for field, kind in config.indexed_metadata.items():
+            if not client.list_indexes(name, field_name=field):
+                wanted = client.prepare_index_params()
+                wanted.add_index(field, index_name=field, index_type=able.scalar_index(kind))
+                client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
     note(client, name, {INDEX: _asked_for(config.index)})
     return exchanged
 
@@ -154,14 +163,21 @@ def load_state(client: MilvusClient, name: str) -> str:
         return str(client.get_load_state(name)["state"].name)
 
 
-def load(client: MilvusClient, name: str, timeout_s: float) -> None:
+def load(client: MilvusClient, name: str, timeout_s: float, *, replicas: int | None = None) -> None:
     """Loads the collection into memory, so that it can be searched; done at once if it is.
+
+    Args:
+        client: an open client.
+        name: the collection or alias.
+        timeout_s: the deadline.
+        replicas: copies of it; None: as many as there are, or one.
 
     Raises:
         MilvusError: it was not loaded at the deadline.
     """
     with milvus_errors(f"loading collection {name}"):
-        client.load_collection(name, timeout=timeout_s)
+        copies = {} if replicas in {None, 1} else {"replica_number": replicas}
+        client.load_collection(name, timeout=timeout_s, **copies)
 
     def missing() -> str:
         state = load_state(client, name)

@@ -1,50 +1,96 @@
-"""Which runs a collection holds, noted in its properties."""
+"""The load ledger: what a load has staged, begun and finished, kept in the lake for the next load to go on from."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from tuku.storage import Storage
 
-RUNS = "tuku.runs"
-
-# Properties live in etcd, where a value should stay well below 1 MB: 500 run ids are about 15 kB.
-MAX_LISTED = 500
+FOLDER = "loads"
 
 
 @dataclass(frozen=True)
-class LoadedRuns:
-    """The runs whose rows a collection holds.
+class StagedFile:
+    """One file for a bulk import.
 
     Attributes:
-        through: every run whose id sorts up to this one (run ids sort by time).
-        ids: and these. A run that was begun early and committed late is missing here, and so is loaded.
+        rows: in it.
+        size: bytes.
+        sha256: of its content.
+        state: ``staged``; ``starting``: Milvus is being asked to import it, and may have begun; ``importing``;
+            ``done``.
+        job_id: Milvus' own, of the import.
+        attempts: how often an import was started.
     """
 
-    through: str = ""
-    ids: frozenset[str] = frozenset()
+    rows: int
+    size: int
+    sha256: str
+    state: Literal["staged", "starting", "importing", "done"] = "staged"
+    job_id: str = ""
+    attempts: int = 0
+
+
+@dataclass
+class LoadLedger:
+    """The ledger of one fresh collection. Every change is on disk when the method returns.
+
+    Attributes:
+        storage: the lake's.
+        collection: that is being filled.
+        target: which Milvus, database and alias it is for.
+        content: a digest of what is to be in it.
+        rows_per_file: of every import file but the last; 0: rows are inserted.
+        files: those that were staged, by name.
+        filled: rows in the collection, when all of them are; None before.
+    """
+
+    storage: Storage
+    collection: str
+    target: str
+    content: str
+    rows_per_file: int = 0
+    files: dict[str, StagedFile] = field(default_factory=dict)
+    filled: int | None = None
 
     @classmethod
-    def read(cls, properties: dict[str, str]) -> LoadedRuns | None:
-        """From a collection's properties; None where no load has been finished."""
-        if RUNS not in properties:
-            return None
-        noted = json.loads(properties[RUNS])
-        return cls(through=noted["through"], ids=frozenset(noted["ids"]))
+    def all(cls, storage: Storage) -> Iterator[LoadLedger]:
+        """Those that are kept."""
+        for name in storage.files(FOLDER, ".json"):
+            kept = json.loads(storage.read(name))
+            files = {file: StagedFile(**about) for file, about in kept.pop("files").items()}
+            yield cls(storage, **kept, files=files)
 
-    def __contains__(self, run_id: object) -> bool:
-        return run_id in self.ids or (isinstance(run_id, str) and run_id <= self.through)
+    @property
+    def name(self) -> str:
+        """The file that it is."""
+        return f"{FOLDER}/{self.collection}.json"
 
-    def adding(self, run_ids: Iterable[str]) -> LoadedRuns:
-        """With more runs; of a long list the oldest become one bound."""
-        ids = sorted({run_id for run_id in {*self.ids, *run_ids} if run_id > self.through})
-        if len(ids) <= MAX_LISTED:
-            return LoadedRuns(self.through, frozenset(ids))
-        return LoadedRuns(ids[-MAX_LISTED - 1], frozenset(ids[-MAX_LISTED:]))
+    def put(self, name: str, file: StagedFile) -> None:
+        """Note where a file has got to."""
+        self.files[name] = file
+        self.save()
 
-    def note(self) -> dict[str, str]:
-        """As a collection property."""
-        return {RUNS: json.dumps({"through": self.through, "ids": sorted(self.ids)})}
+    def set_filled(self, rows: int) -> None:
+        """Note that all rows are in the collection."""
+        self.filled = rows
+        self.save()
+
+    def forget(self, name: str) -> None:
+        """Note that a file has to be written again."""
+        self.files.pop(name, None)
+        self.save()
+
+    def save(self) -> None:
+        """Write it, in the place of an older state."""
+        kept = {name: value for name, value in vars(self).items() if name != "storage"}
+        kept["files"] = {name: asdict(file) for name, file in self.files.items()}
+        self.storage.write(self.name, (json.dumps(kept, indent=1) + "\n").encode())
+
+    def remove(self) -> None:
+        """The collection is no longer being filled."""
+        self.storage.remove(self.name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from tuku.milvus import collection
 from tuku.milvus.calls import PATIENCE, milvus_errors, retried
 from tuku.milvus.fields import ID
 from tuku.milvus.filters import ids_in
@@ -31,6 +34,7 @@ def upsert(
     batch_rows: int,
     *,
     fresh: bool = False,
+    parallel: int = 1,
     policy: RetryPolicy | None = None,
     sent: Callable[[int], None] | None = None,
 ) -> int:
@@ -43,6 +47,7 @@ def upsert(
         batch_rows: rows in one request, fewer where they would weigh more than about 16 MB.
         fresh: the collection is empty and every id comes once: rows are inserted, which is cheaper. A request
             that is sent again (by tuku) is an upsert all the same.
+        parallel: requests under way at once. Of rows with one id in different batches any one wins, if it is over 1.
         policy: how a request that failed for the moment is sent again.
         sent: told the number of rows so far, after each request.
 
@@ -55,13 +60,25 @@ def upsert(
         MilvusError: Milvus refused, or failed for longer than the policy lasts.
     """
     inserted = 0
-    vectors, dim = _vectors(client, name)
-    for table in regrouped(batches, batch_rows):
-        rows = list({row[ID]: row for row in milvus_rows(table, vectors, dim)}.values())
-        _send(client, name, rows, fresh=fresh, policy=policy or PATIENCE)
-        inserted += len(rows)
-        if sent:
-            sent(inserted)
+    layout = collection.layout(client, name)
+    under_way: deque[tuple[int, Future[None]]] = deque()
+
+    def wait(most: int) -> None:
+        nonlocal inserted
+        while len(under_way) > most:
+            rows, request = under_way.popleft()
+            request.result()
+            inserted += rows
+            if sent:
+                sent(inserted)
+
+    with ThreadPoolExecutor(parallel, thread_name_prefix="tuku-milvus") as pool:
+        for table in regrouped(batches, batch_rows):
+            rows = list({row[ID]: row for row in milvus_rows(table, layout)}.values())
+            request = pool.submit(_send, client, name, rows, fresh=fresh, policy=policy or PATIENCE)
+            under_way.append((len(rows), request))
+            wait(parallel - 1)
+        wait(0)
     return inserted
 
 
@@ -128,11 +145,3 @@ def _delete(client: MilvusClient, name: str, ids: Sequence[str], policy: RetryPo
 
     with milvus_errors(f"deleting {len(ids)} rows from collection {name}"):
         retried(request, policy)
-
-
-def _vectors(client: MilvusClient, name: str) -> tuple[list[str], int]:
-    """Names of the collection's vector fields, and their length."""
-    with milvus_errors(f"describing collection {name}"):
-        fields = client.describe_collection(name)["fields"]
-    dims = {field["name"]: int(field["params"]["dim"]) for field in fields if "dim" in field.get("params", {})}
-    return list(dims), next(iter(dims.values()))

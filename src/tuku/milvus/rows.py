@@ -24,8 +24,10 @@ from tuku.milvus.fields import (
     MAX_KEYWORD_BYTES,
     MAX_KEYWORDS,
     MAX_METADATA_BYTES,
+    Layout,
     scalar_fields,
 )
+from tuku.milvus.typed import typed_value
 
 logger = logging.getLogger(__name__)
 
@@ -33,23 +35,39 @@ RESERVED = frozenset([*scalar_fields(), "image_embedding", "text_embedding"])
 MAX_INT = 2**63 - 1
 
 
-def milvus_rows(table: pa.Table, vectors: Sequence[str], dim: int) -> list[dict[str, Any]]:
+def milvus_rows(table: pa.Table, layout: Layout) -> list[dict[str, Any]]:
     """The n rows in `schemas.IMAGES` as n rows for pymilvus; vectors stay float32 (dim,) views.
 
     Raises:
-        ConfigError: an id is longer than 512 bytes, or a configured vector is missing.
-        VectorSpaceError: a vector's length is not `dim`.
+        ConfigError: an id is longer than 512 bytes, a configured vector is missing, or a typed field's value is none.
+        VectorSpaceError: a vector's length is not that of the layout.
+    """
+    columns, dynamic = scalar_columns(table, layout)
+    for name in layout.vectors:
+        columns[name] = list(vector_matrix(table, name, layout.dim))
+    names = list(columns)
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    for row, others in zip(rows, dynamic, strict=True):
+        row.update(others)
+    return rows
+
+
+def scalar_columns(table: pa.Table, layout: Layout) -> tuple[dict[str, Sequence[Any]], list[dict[str, Any]]]:
+    """All that is no vector, of n rows in `schemas.IMAGES`: fields by name, n values each, and n rows' dynamic fields.
+
+    Raises:
+        ConfigError: as `milvus_rows`.
     """
     columns: dict[str, Sequence[Any]] = {name: _texts(table, name) for name in MAX_BYTES}
     columns[KEYWORDS] = [_keywords(words) for words in table.column(KEYWORDS).to_pylist()]
-    for name in vectors:
-        columns[name] = list(vector_matrix(table, name, dim))
-    names = list(columns)
-    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    for row, text in zip(rows, table.column("metadata").to_pylist(), strict=True):
-        if text:
-            row.update(dynamic_fields(json.loads(text)))
-    return rows
+    texts = table.column("metadata").to_pylist()
+    dynamic = [dynamic_fields(json.loads(text)) if text else {} for text in texts]
+    for name, typed in layout.typed.items():
+        columns[name] = [
+            typed_value(fields.pop(name, None), name, typed, image_id)
+            for fields, image_id in zip(dynamic, columns[ID], strict=True)
+        ]
+    return columns, dynamic
 
 
 def vector_matrix(table: pa.Table, name: str, dim: int) -> npt.NDArray[np.float32]:

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from pymilvus import MilvusClient
 
-    from tuku.config import IndexConfig
+    from tuku.config import IndexConfig, MilvusConfig
 
-# Everything but the vectors; $meta stands for all dynamic fields.
-EVERYTHING = (*scalar_fields(), "$meta")
 
 MIN_EF = 64
 MAX_EF = 32_768  # Milvus takes no more
@@ -39,6 +37,11 @@ class Hit:
     id: str
     score: float
     fields: dict[str, Any]
+
+
+def everything(config: MilvusConfig) -> list[str]:
+    """All fields but the vectors; $meta stands for all dynamic ones."""
+    return [*scalar_fields(), *config.indexed_metadata, "$meta"]
 
 
 def search_params(index: IndexConfig, limit: int, *, thorough: bool = False) -> dict[str, int | float | str]:
@@ -70,7 +73,7 @@ def search(
     limit: int = 10,
     offset: int = 0,
     where: str = "",
-    output: Sequence[str] = EVERYTHING,
+    output: Sequence[str],
     thorough: bool = False,
     strong: bool = False,
     timeout_s: float = 60.0,

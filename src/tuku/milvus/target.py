@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, StorageError
 from tuku.milvus import alias, collection
+from tuku.milvus.capabilities import ask, require_able
 from tuku.milvus.connect import MissingFileError, connect, connected, disconnect
+from tuku.milvus.loaded_runs import LoadedRuns
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pymilvus import MilvusClient
 
     from tuku.config import Config
 
 
-def check_target(config: Config, *, embed_model: str, dim: int) -> None:
+def check_target(config: Config, *, embed_model: str, dim: int, run_ids: Collection[str] = ()) -> None:
     """Finds out before any work is done whether a load could go into what is there; writes nothing.
 
     Args:
         config: `milvus` and `load` are used.
         embed_model: ``provider/model@revision`` of the vectors to come.
         dim: their length.
+        run_ids: of the lake they are to be in.
 
     Raises:
         VectorSpaceError, ConfigError: what `load_and_verify` would raise. No file or no collection is fine.
@@ -31,9 +36,10 @@ def check_target(config: Config, *, embed_model: str, dim: int) -> None:
     """
     try:
         with connected(config.milvus, create=False) as client:
+            require_able(ask(client, config), config.milvus)
             live = live_collection(client, config)
             if live is not None:
-                require_fit(client, config, live, embed_model, dim)
+                misfit(client, config, live, (embed_model, dim), run_ids)
     except MissingFileError:
         _require_embedded(config)  # the load will make it, when all has been paid for
 
@@ -65,6 +71,31 @@ def live_collection(client: MilvusClient, config: Config) -> str | None:
         return alias.resolve(client, target)
     alias.require_collection_free(client, target)
     return target if collection.exists(client, target) else None
+
+
+def misfit(client: MilvusClient, config: Config, live: str, space: tuple[str, int], run_ids: Collection[str]) -> str:
+    """Why a collection has to be replaced by a fresh one; empty if it can be filled further.
+
+    Args:
+        client: an open client.
+        config: `milvus` and `load` are used.
+        live: the collection that readers see.
+        space: ``provider/model@revision`` of the lake's vectors, and their length.
+        run_ids: the lake's. A collection that was filled from another lake is not replaced without being asked to.
+
+    Raises:
+        VectorSpaceError, ConfigError: it can neither be filled further nor replaced, unless `load.strategy` says so.
+    """
+    try:
+        require_fit(client, config, live, *space)
+    except ConfigError as error:
+        loaded = LoadedRuns.read(collection.properties(client, live))
+        of_this_lake = loaded is not None and any(run_id in loaded.ids for run_id in run_ids)
+        # In place nobody could search meanwhile: that has to be asked for.
+        if config.load.strategy != "auto" or not config.load.alias or not of_this_lake:
+            raise
+        return error.message
+    return ""
 
 
 def require_fit(client: MilvusClient, config: Config, live: str, embed_model: str, dim: int) -> None:

@@ -13,6 +13,7 @@ from tuku.milvus.connect import is_local
 from tuku.milvus.fields import ID, KEYWORDS, LAKE_COLUMN, vector_fields
 from tuku.milvus.filters import ids_in
 from tuku.milvus.index import index_states, load, load_state
+from tuku.milvus.keys import KeyDigest, all_ids
 from tuku.milvus.recall import K, Probe, exact_pass, exact_scores
 from tuku.milvus.rows import milvus_rows, vector_matrix
 from tuku.milvus.search import search
@@ -101,20 +102,33 @@ def verify(
         load(client, name, config.timeout_s)  # an embedded Milvus loads anew in each process
     proof = _Proof(client, name, config, dim, lake.sample(limits.sample, seed))
     loaded = _load_check(proof)
-    return _all_checks(proof, lake, loaded, limits.min_recall, embed_model) if loaded.passed else [loaded]
+    return _all_checks(proof, lake, loaded, limits, embed_model) if loaded.passed else [loaded]
 
 
-def _all_checks(proof: _Proof, lake: LakeReader, loaded: Check, min_recall: float, embed_model: str) -> list[Check]:
+def _all_checks(proof: _Proof, lake: LakeReader, loaded: Check, limits: VerifyConfig, embed_model: str) -> list[Check]:
     rows, actual = lake.rows(), collection.count(proof.client, proof.name)
     return [
         _check(COUNT, rows, actual, actual == rows),
+        *_key_checks(proof, lake, limits),
         *_index_checks(proof, rows),
         loaded,
         _vector_space_check(proof, embed_model),
         *_content_checks(proof),
-        *_self_retrieval_checks(proof, min_recall),
-        *_recall_checks(proof, lake, min_recall),
+        *_self_retrieval_checks(proof, limits.min_recall),
+        *_recall_checks(proof, lake, limits.min_recall),
     ]
+
+
+def _key_checks(proof: _Proof, lake: LakeReader, limits: VerifyConfig) -> Iterator[Check]:
+    """Every key of the lake is there, and no other: with the row count, each of them once."""
+    if not limits.keys:
+        return
+    expected, actual = KeyDigest(), KeyDigest()
+    for table in lake.batches([LAKE_COLUMN[ID]]):
+        expected.add(table.column(LAKE_COLUMN[ID]).to_pylist())
+    for ids in all_ids(proof.client, proof.name):
+        actual.add(ids)
+    yield _check("keys", str(expected), str(actual), expected == actual)
 
 
 def _check(name: str, expected: Any, actual: Any, passed: bool) -> Check:
@@ -144,7 +158,7 @@ def _vector_space_check(proof: _Proof, embed_model: str) -> Check:
 def _content_checks(proof: _Proof) -> list[Check]:
     """Sampled rows, asked for by key: there once, and equal to Parquet field by field."""
     vectors = vector_fields(proof.config)
-    expected = milvus_rows(proof.sample, vectors, proof.dim)
+    expected = milvus_rows(proof.sample, collection.layout(proof.client, proof.name))
     found = _query(proof, proof.ids)
     pairs = [(row, found[row[ID]][0]) for row in expected if row[ID] in found]
     once = sum(len(found.get(row[ID], [])) == 1 for row in expected)

@@ -59,6 +59,7 @@ def load_lake(
     outcome = load_and_verify(
         config,
         view,
+        ledgers=lake.storage,
         run_id=run_id,
         embed_model=stamp.embed_model,
         dim=stamp.dim,
@@ -106,7 +107,8 @@ def check_target(config: Config, models: Models) -> None:
     """
     from tuku.milvus.target import check_target as check
 
-    check(config, embed_model=models.embedder.name, dim=models.embedder.dim or 0)
+    runs = LakeView.everything(Lake.at(config.lake.uri)).run_ids()
+    check(config, embed_model=models.embedder.name, dim=models.embedder.dim or 0, run_ids=runs)
 
 
 def _loadable(config: Config, lake: Lake) -> Stamp:

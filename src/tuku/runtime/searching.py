@@ -41,11 +41,20 @@ class MilvusRetriever:
     def nearest(self, field: str, vector: Vector, limit: int) -> list[Result]:
         """See `Retriever`."""
         from tuku.milvus.fields import scalar_fields
+        from tuku.milvus.search import everything
         from tuku.milvus.search import search as search_milvus
 
         own = set(scalar_fields())
         queries = np.asarray([vector], dtype=np.float32)
-        hits = search_milvus(self.client, self.config.collection, field, queries, self.config.index, limit=limit)[0]
+        hits = search_milvus(
+            self.client,
+            self.config.collection,
+            field,
+            queries,
+            self.config.index,
+            limit=limit,
+            output=everything(self.config),
+        )[0]
         return [
             Result(
                 id=hit.id,
@@ -54,7 +63,7 @@ class MilvusRetriever:
                 uri=hit.fields["origin"],
                 caption=hit.fields["image_description"],
                 keywords=tuple(hit.fields["keywords"]),
-                metadata={name: value for name, value in hit.fields.items() if name not in own},
+                metadata={name: value for name, value in hit.fields.items() if name not in own and value is not None},
             )
             for hit in hits
         ]

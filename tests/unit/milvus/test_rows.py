@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuku.errors import ConfigError, VectorSpaceError
-from tuku.milvus.fields import MAX_METADATA_BYTES, scalar_fields
+from tuku.milvus.fields import MAX_METADATA_BYTES, Layout, scalar_fields
 from tuku.milvus.rows import RESERVED, cut, dynamic_fields, milvus_rows, vector_matrix
 from tuku.schemas import IMAGES
 
@@ -32,7 +32,7 @@ def test_a_text_is_cut_between_characters_and_as_late_as_possible(text: str, lim
 
 
 def test_a_row_has_every_field_and_its_vectors() -> None:
-    [row] = milvus_rows(images({"run_id": "r1", "metadata": '{"price": 9.5}'}), ["image_embedding"], 2)
+    [row] = milvus_rows(images({"run_id": "r1", "metadata": '{"price": 9.5}'}), Layout(("image_embedding",), 2))
     assert row.keys() == {*scalar_fields(), "image_embedding", "price"}
     assert row["id"] == "a"
     assert row["origin"] == "a.jpg"
@@ -43,7 +43,7 @@ def test_a_row_has_every_field_and_its_vectors() -> None:
 
 
 def test_long_captions_and_keywords_are_cut_in_bytes() -> None:
-    [row] = milvus_rows(images({"caption": "猫" * 5_000, "keywords": ["猫" * 100] * 100}), [], 2)
+    [row] = milvus_rows(images({"caption": "猫" * 5_000, "keywords": ["猫" * 100] * 100}), Layout((), 2))
     assert len(row["image_description"].encode()) == 8_190
     assert len(row["keywords"]) == 64
     assert len(row["keywords"][0].encode()) == 255
@@ -51,7 +51,7 @@ def test_long_captions_and_keywords_are_cut_in_bytes() -> None:
 
 def test_an_id_that_the_key_cannot_hold_is_refused() -> None:
     with pytest.raises(ConfigError, match="longer than 512 bytes"):
-        milvus_rows(images({"image_id": "猫" * 171}), [], 2)
+        milvus_rows(images({"image_id": "猫" * 171}), Layout((), 2))
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from tuku.milvus.alias import collection_name
 from tuku.milvus.connect import MissingFileError, connect, is_local
 from tuku.milvus.filters import ids_in, quoted
 from tuku.milvus.index import build_params
-from tuku.milvus.ledger import MAX_LISTED, RUNS, LoadedRuns
 from tuku.milvus.load import regrouped
+from tuku.milvus.loaded_runs import MAX_LISTED, RUNS, LoadedRuns
 from tuku.milvus.reader import require_readable
 from tuku.milvus.search import search_params
 

@@ -1,0 +1,192 @@
+"""Bulk import: files are written, staged and imported, several at once, none of them twice."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from tuku.milvus.calls import wait_until
+from tuku.milvus.export import cut_into, write_import_file
+from tuku.milvus.imports import ImportFailedError
+from tuku.milvus.ledger import StagedFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tuku.milvus.fields import Layout
+    from tuku.milvus.imports import Importer, ImportJob
+    from tuku.milvus.ledger import LoadLedger
+    from tuku.milvus.staging import Staging
+
+logger = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 3
+"""Imports of one file, before it is given up."""
+
+_POLL_S = 0.5
+
+
+@dataclass
+class _Watched:
+    """An import that is under way, and when it was last seen to get further (s, `time.monotonic`)."""
+
+    percent: int = -1
+    moved_s: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class BulkImport:
+    """Fills one empty collection from files.
+
+    Args:
+        importer: starts imports.
+        staging: where the files wait.
+        ledger: of this load; what it knows to be done is not done again.
+        layout: of the collection.
+        in_flight: imports at once.
+        stall_s: one that gets no further for so long has failed.
+        before_each: called before an import is started; what it raises ends the load.
+        progress: told how many rows have been imported.
+
+    Attributes:
+        short: files whose import ended well with fewer rows than they hold.
+    """
+
+    importer: Importer
+    staging: Staging
+    ledger: LoadLedger
+    layout: Layout
+    in_flight: int
+    stall_s: float
+    before_each: Callable[[], None]
+    progress: Callable[[int], None]
+    short: set[str] = field(default_factory=set, init=False)
+    _watched: dict[str, _Watched] = field(default_factory=dict, init=False)
+
+    def run(self, tables: Iterable[pa.Table]) -> None:
+        """Import all rows (schema `schemas.IMAGES`), the same ones in the same order each time.
+
+        Raises:
+            ImportFailedError: an import failed for good or stood still; the message names file, job and reason.
+            MilvusError: Milvus does not answer.
+            ConfigError, VectorSpaceError: rows that the collection cannot hold.
+        """
+        self._adopt()
+        for number, part in enumerate(cut_into(tables, self.ledger.rows_per_file)):
+            name = file_name(number)
+            if not self._is_staged(name):
+                self._stage(name, part)
+            if self.ledger.files[name].state == "staged":
+                self._wait_for(self.in_flight - 1)
+                self._begin(name)
+        self._wait_for(0)
+
+    def settled(self, name: str) -> None:
+        """The rows of a file are in the collection, however they got there."""
+        self.ledger.put(name, replace(self.ledger.files[name], state="done"))
+
+    def _adopt(self) -> None:
+        """Find the imports that an earlier load has started, those too whose start it could not note any more."""
+        unsure = {
+            self.staging.path(name): name
+            for name, file in self.ledger.files.items()
+            if file.state in {"starting", "importing"}
+        }
+        jobs = self.importer.jobs(self.ledger.collection) if unsure else ()
+        known = {unsure[job.path]: job for job in jobs if job.path in unsure and job.state != "failed"}
+        for name in unsure.values():
+            file = self.ledger.files[name]
+            if name in known:
+                self.ledger.put(name, replace(file, state="importing", job_id=known[name].job_id))
+                self._watched[name] = _Watched()
+            else:
+                self.ledger.put(name, replace(file, state="staged", job_id=""))
+
+    def _is_staged(self, name: str) -> bool:
+        file = self.ledger.files.get(name)
+        if file is None:
+            return False
+        storage = self.staging.storage
+        return file.state in {"importing", "done"} or (storage.exists(name) and storage.size(name) == file.size)
+
+    def _stage(self, name: str, part: Iterable[pa.Table]) -> None:
+        exported = write_import_file(part, self.layout, self.staging.storage, name)
+        self.ledger.put(name, StagedFile(exported.rows, exported.size, exported.sha256))
+
+    def _begin(self, name: str) -> None:
+        self.before_each()
+        file = self.ledger.files[name]
+        file = replace(file, state="starting", attempts=file.attempts + 1)
+        self.ledger.put(name, file)
+        job_id = self.importer.start(self.ledger.collection, self.staging.path(name))
+        self.ledger.put(name, replace(file, state="importing", job_id=job_id))
+        self._watched[name] = _Watched()
+
+    def _wait_for(self, most: int) -> None:
+        """Until no more than so many imports are under way."""
+
+        def missing() -> str:
+            if len(self._watched) > most:
+                self._look()
+            return ", ".join(sorted(self._watched)) if len(self._watched) > most else ""
+
+        wait_until(missing, math.inf, _POLL_S)
+
+    def _look(self) -> None:
+        rows = sum(file.rows for file in self.ledger.files.values() if file.state == "done")
+        for name, watched in list(self._watched.items()):
+            file = self.ledger.files[name]
+            job = self.importer.job(file.job_id)
+            if job.state == "failed":
+                del self._watched[name]
+                self._again(name, job)
+            elif job.state == "done":
+                del self._watched[name]
+                rows += file.rows
+                self._done(name, job)
+            else:
+                rows += file.rows * job.percent // 100
+                self._require_movement(name, job, watched)
+        self.progress(rows)
+
+    def _again(self, name: str, job: ImportJob) -> None:
+        attempts = self.ledger.files[name].attempts
+        if attempts >= MOST_ATTEMPTS:
+            self.ledger.forget(name)  # the next load writes it anew, and tries as often again
+            raise ImportFailedError(
+                f"The import of {self.staging.path(name)} into {self.ledger.collection} failed {attempts} times; the"
+                f" last was job {job.job_id}: {job.reason or 'no reason was given'}.",
+                "Look at the server's log, and whether Milvus can read load.staging_uri (load.staging_path says by what"
+                " name); then run `tuku load`: it goes on from here. Readers see what they saw before.",
+            )
+        logger.warning("the import %s of %s failed, and is started again: %s", job.job_id, name, job.reason)
+        self._begin(name)
+
+    def _done(self, name: str, job: ImportJob) -> None:
+        file = self.ledger.files[name]
+        if job.rows < file.rows:
+            logger.warning("the import %s of %s ended with %d of %d rows", job.job_id, name, job.rows, file.rows)
+            self.short.add(name)
+        else:
+            self.settled(name)
+
+    def _require_movement(self, name: str, job: ImportJob, watched: _Watched) -> None:
+        if job.percent != watched.percent:
+            watched.percent, watched.moved_s = job.percent, time.monotonic()
+        elif time.monotonic() - watched.moved_s > self.stall_s:
+            self.ledger.remove()
+            raise ImportFailedError(
+                f"The import of {self.staging.path(name)} into {self.ledger.collection} (job {job.job_id}) has stood at"
+                f" {job.percent}% for {self.stall_s:g} s.",
+                "Look at the server's load and log, or raise load.stall_s; then run `tuku load`: it begins with another"
+                " fresh collection. Readers see what they saw before.",
+            )
+
+
+def file_name(number: int) -> str:
+    """The name of the import file of this number."""
+    return f"part-{number:05d}.parquet"

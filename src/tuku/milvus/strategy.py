@@ -1,0 +1,49 @@
+"""In place, or into a fresh collection, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuku.milvus import collection, index
+from tuku.milvus.loaded_runs import LoadedRuns
+from tuku.milvus.target import misfit
+
+if TYPE_CHECKING:
+    from tuku.milvus.context import LoadContext, Strategy
+
+
+def choose(context: LoadContext, live: str | None) -> tuple[Strategy, str]:
+    """The strategy and its reason.
+
+    Args:
+        context: of the load.
+        live: the collection that readers see; None if there is none.
+
+    Raises:
+        VectorSpaceError, ConfigError: the collection can neither be filled further nor replaced (`misfit`).
+    """
+    config = context.config
+    if live is None:
+        return "rebuild", f"there is no collection {context.target} yet"
+    different = misfit(context.client, config, live, (context.embed_model, context.dim), context.lake.run_ids())
+    if different:
+        return "rebuild", different
+    if config.load.strategy != "auto":
+        return config.load.strategy, f"load.strategy is {config.load.strategy}"
+    return _by_what_changed(context, live)
+
+
+def _by_what_changed(context: LoadContext, live: str) -> tuple[Strategy, str]:
+    config = context.config
+    loaded = LoadedRuns.read(collection.properties(context.client, live))
+    if loaded is None:
+        return "rebuild", f"no load into {live} was ever finished"
+    news = sum(run_id not in loaded for run_id in context.lake.run_ids())
+    if config.load.alias:  # in place these would cut readers off
+        if not index.index_fits(context.client, live, config.milvus):
+            return "rebuild", "the index in the configuration has changed"
+        rows = context.lake.rows()
+        changed = context.lake.count_changed_since(loaded) if news else 0
+        if changed > config.load.rebuild_fraction * rows:
+            return "rebuild", f"{changed:,} of {rows:,} rows have changed, more than load.rebuild_fraction of them"
+    return "upsert", f"{live} fits and lacks {news} of the lake's runs"

@@ -1,0 +1,54 @@
+"""Metadata as fields with a type of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuku.errors import ConfigError
+from tuku.milvus.fields import MAX_TYPED_BYTES, Kind, Typed
+
+_ZERO: dict[Kind, Any] = {"varchar": "", "int64": 0, "double": 0.0, "bool": False}
+_MAX_INT = 2**63 - 1
+
+
+def typed_value(value: Any, name: str, typed: Typed, image_id: str) -> Any:
+    """A value of the metadata as its field holds it; None for a null.
+
+    Args:
+        value: as JSON has it.
+        name: of the field.
+        typed: the field.
+        image_id: whose it is, for the message.
+
+    Raises:
+        ConfigError: it is not of this type, or there is none and Milvus has no nulls there.
+    """
+    if value is None:
+        if typed.partitioned:
+            return _ZERO[typed.kind]
+        if typed.nullable:
+            return None
+        raise ConfigError(
+            f"Image {image_id!r} has no {name}, and a typed field cannot be null in this Milvus (2.5 and newer can).",
+            f"Take {name} out of milvus.indexed_metadata: as a dynamic field it may be missing.",
+        )
+    fitting = _fitting(value, typed.kind)
+    if fitting is None:
+        raise ConfigError(
+            f"Image {image_id!r} has {name} = {str(value)[:80]!r}, which is not of the type {typed.kind}.",
+            f"Mend the manifest, or choose another type for milvus.indexed_metadata.{name}.",
+        )
+    return fitting
+
+
+def _fitting(value: Any, kind: Kind) -> Any:
+    if kind == "varchar":
+        text = value if isinstance(value, str) else str(value)
+        return text if len(text.encode()) <= MAX_TYPED_BYTES else None
+    if kind == "bool":
+        return value if isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if kind == "double":
+        return float(value)
+    return int(value) if value == int(value) and abs(value) <= _MAX_INT else None

@@ -1,0 +1,71 @@
+"""An importer that plays what Milvus may do: fail, lose rows, stand still, and go on while nobody looks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tuku.errors import MilvusError
+from tuku.milvus.imports import ImportJob
+
+LOST_ROWS = 3
+
+
+@dataclass
+class PlayedImporter:
+    """Implements `Importer` over files that it reads itself.
+
+    Attributes:
+        acts: for the last part of a path, what becomes of its imports, one after the other: ``fail``, ``short``,
+            ``stall``, ``unheard`` (it is begun, and the answer is lost); anything else ends well, as do further ones.
+        looks: how often a job is looked at before it is over.
+        imported: how often the ids of finished jobs were brought.
+    """
+
+    acts: dict[str, list[str]] = field(default_factory=dict)
+    looks: int = 2
+    imported: Counter[str] = field(default_factory=Counter)
+    started: list[str] = field(default_factory=list)
+    most_at_once: int = 0
+    _jobs: dict[str, ImportJob] = field(default_factory=dict)
+    _looked: Counter[str] = field(default_factory=Counter)
+    _acts: dict[str, str] = field(default_factory=dict)
+
+    def start(self, collection: str, path: str) -> str:
+        name = Path(path).name
+        self.started.append(name)
+        acts = self.acts.get(name, [])
+        job_id = str(len(self.started))
+        self._acts[job_id] = acts.pop(0) if acts else "done"
+        self._jobs[job_id] = ImportJob(job_id, path, "running", 0, 0)
+        self.most_at_once = max(self.most_at_once, sum(job.state == "running" for job in self._jobs.values()))
+        if self._acts[job_id] == "unheard":
+            raise MilvusError("the connection broke")
+        return job_id
+
+    def job(self, job_id: str) -> ImportJob:
+        self._looked[job_id] += 1
+        job = self._jobs[job_id]
+        if job.state == "running" and self._looked[job_id] >= self.looks:
+            job = self._jobs[job_id] = self._over(job)
+        return job
+
+    def jobs(self, collection: str) -> list[ImportJob]:
+        return [self.job(job_id) for job_id in self._jobs]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _over(self, job: ImportJob) -> ImportJob:
+        act = self._acts[job.job_id]
+        if act == "stall":
+            return replace(job, percent=40)
+        if act == "fail":
+            return replace(job, state="failed", reason="the disk of the index node is full")
+        ids = pq.read_table(job.path, columns=["id"]).column("id").to_pylist()
+        ids = ids[LOST_ROWS:] if act == "short" else ids
+        self.imported.update(ids)
+        return replace(job, state="done", percent=100, rows=len(ids))

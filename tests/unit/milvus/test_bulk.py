@@ -1,0 +1,176 @@
+"""Bulk import against an importer that plays failures; no Milvus needed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.import_jobs import LOST_ROWS, PlayedImporter
+from fakes.memory_lake import DIM, images
+from tuku.errors import LeaseLostError, MilvusError
+from tuku.milvus import bulk as bulk_module
+from tuku.milvus.bulk import MOST_ATTEMPTS, BulkImport
+from tuku.milvus.export import cut_into, import_schema, rows_per_file, write_import_file
+from tuku.milvus.fields import Layout, Typed
+from tuku.milvus.imports import ImportFailedError
+from tuku.milvus.ledger import LoadLedger
+from tuku.milvus.staging import Staging
+from tuku.storage import DiskStorage
+
+LAYOUT = Layout(("image_embedding",), DIM)
+ROWS = images([f"i{n}" for n in range(25)], "r1")
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_module, "_POLL_S", 0.001)
+
+
+def begun(folder: Path) -> LoadLedger:
+    ledger = LoadLedger(DiskStorage(folder / "lake"), "tuku__r1", "here", "content", rows_per_file=10)
+    ledger.save()
+    return ledger
+
+
+def bulk(folder: Path, importer: PlayedImporter, ledger: LoadLedger | None = None, **changes) -> BulkImport:
+    staging = Staging(DiskStorage(folder / "staged"), str(folder / "staged"))
+    given = {"in_flight": 2, "stall_s": 60.0, "before_each": lambda: None, "progress": lambda rows: None, **changes}
+    return BulkImport(importer, staging, ledger or next(LoadLedger.all(DiskStorage(folder / "lake"))), LAYOUT, **given)
+
+
+def tables() -> list[pa.Table]:
+    return [ROWS.slice(start, 7) for start in range(0, 25, 7)]
+
+
+@given(st.lists(st.integers(0, 9), max_size=8), st.integers(1, 12))
+def test_parts_have_the_rows_in_order_and_the_right_size(sizes: list[int], rows: int) -> None:
+    numbers = iter(range(sum(sizes)))
+    tables = [pa.table({"n": [next(numbers) for _ in range(size)]}) for size in sizes]
+    parts = [[n for table in part for n in table.column("n").to_pylist()] for part in cut_into(tables, rows)]
+    assert [n for part in parts for n in part] == list(range(sum(sizes)))
+    assert all(len(part) == rows for part in parts[:-1])
+    assert all(parts)
+
+
+def test_a_part_that_nobody_wants_is_passed_over() -> None:
+    parts = [table for number, part in enumerate(cut_into(tables(), 10)) if number == 1 for table in part]
+    assert pa.concat_tables(parts).column("image_id").to_pylist() == [f"i{n}" for n in range(10, 20)]
+
+
+def test_an_import_file_has_what_milvus_wants(tmp_path: Path) -> None:
+    layout = Layout(("image_embedding",), DIM, {"price": Typed("double")})
+    written = write_import_file(tables(), layout, DiskStorage(tmp_path), "a.parquet")
+    found = pq.read_table(tmp_path / "a.parquet")
+    assert found.schema.equals(import_schema(layout))
+    assert (written.rows, written.size) == (25, (tmp_path / "a.parquet").stat().st_size)
+    row = found.to_pylist()[3]
+    assert row["id"] == "i3"
+    assert row["image_embedding"] == ROWS.column("image_embedding")[3].as_py()
+    assert row["price"] == 1.5
+    assert json.loads(row["$meta"]) == {"meta_id": 3, "tags": {"a": [1, None]}}
+
+
+def test_rows_per_file_follow_from_their_weight() -> None:
+    small, large = (rows_per_file(ROWS, LAYOUT, size) for size in (10_000, 100_000))
+    assert 8 * small < large < 12 * small
+    assert rows_per_file(ROWS, LAYOUT, 1) == 1
+
+
+def test_all_rows_are_imported_some_files_at_once(tmp_path: Path) -> None:
+    importer, seen = PlayedImporter(), []
+    bulk(tmp_path, importer, begun(tmp_path), progress=seen.append).run(tables())
+    assert importer.imported == {f"i{n}": 1 for n in range(25)}
+    assert importer.started == ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
+    assert importer.most_at_once == 2
+    assert seen[-1] == 25
+
+
+def test_an_import_that_fails_is_started_again(tmp_path: Path) -> None:
+    importer = PlayedImporter({"part-00001.parquet": ["fail", "fail"]})
+    bulk(tmp_path, importer, begun(tmp_path)).run(tables())
+    assert importer.imported == {f"i{n}": 1 for n in range(25)}
+    assert importer.started.count("part-00001.parquet") == 3
+
+
+def test_one_that_fails_for_good_is_named_and_the_next_load_goes_on(tmp_path: Path) -> None:
+    importer = PlayedImporter({"part-00001.parquet": ["fail"] * MOST_ATTEMPTS})
+    with pytest.raises(
+        ImportFailedError, match=r"staged/part-00001.parquet .* failed 3 times.* disk of the index"
+    ) as raised:
+        bulk(tmp_path, importer, begun(tmp_path)).run(tables())
+    assert raised.value.exit_code == 4
+    bulk(tmp_path, importer).run(tables())
+    assert importer.imported == {f"i{n}": 1 for n in range(25)}
+
+
+def test_one_that_comes_out_short_is_told(tmp_path: Path) -> None:
+    importer = PlayedImporter({"part-00000.parquet": ["short"]})
+    short = bulk(tmp_path, importer, begun(tmp_path))
+    short.run(tables())
+    assert short.short == {"part-00000.parquet"}
+    assert importer.imported.total() == 25 - LOST_ROWS
+    assert short.ledger.files["part-00000.parquet"].state == "importing"
+    short.settled("part-00000.parquet")
+    assert {file.state for file in next(LoadLedger.all(short.ledger.storage)).files.values()} == {"done"}
+
+
+def test_one_that_never_ends_is_named_and_the_next_load_begins_anew(tmp_path: Path) -> None:
+    importer = PlayedImporter({"part-00001.parquet": ["stall"]})
+    with pytest.raises(ImportFailedError, match=r"part-00001.parquet .*job 2\) has stood at 40%") as raised:
+        bulk(tmp_path, importer, begun(tmp_path), stall_s=0.05).run(tables())
+    assert raised.value.exit_code == 4
+    assert list(LoadLedger.all(DiskStorage(tmp_path / "lake"))) == []
+
+
+def test_an_import_whose_start_was_not_heard_of_is_found_again(tmp_path: Path) -> None:
+    importer = PlayedImporter({"part-00001.parquet": ["unheard"]})
+    with pytest.raises(MilvusError, match="the connection broke"):
+        bulk(tmp_path, importer, begun(tmp_path)).run(tables())
+    bulk(tmp_path, importer).run(tables())
+    assert importer.imported == {f"i{n}": 1 for n in range(25)}
+    assert importer.started.count("part-00001.parquet") == 1
+
+
+@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize("after", range(1, 12))
+def test_a_load_that_is_cut_off_anywhere_is_gone_on_with_and_nothing_comes_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, lost: bool
+) -> None:
+    """It ends at its nth note in the ledger, before or after the note is on disk."""
+    importer, ledger, notes, save = PlayedImporter(), begun(tmp_path), itertools.count(1), LoadLedger.save
+
+    def dies(self: LoadLedger) -> None:
+        dead = next(notes) >= after
+        if not (dead and lost):
+            save(self)
+        if dead:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        patched.setattr(LoadLedger, "save", dies)
+        bulk(tmp_path, importer, ledger).run(tables())
+    bulk(tmp_path, importer).run(tables())
+    assert importer.imported == {f"i{n}": 1 for n in range(25)}
+
+
+def test_a_staged_file_that_is_gone_or_cut_is_written_again(tmp_path: Path) -> None:
+    importer, ledger = PlayedImporter(), begun(tmp_path)
+    stopped = bulk(tmp_path, importer, ledger, before_each=_taken_over)
+    with pytest.raises(LeaseLostError):
+        stopped.run(tables())
+    assert importer.started == []
+    (tmp_path / "staged" / "part-00000.parquet").write_bytes(b"PAR1")
+    bulk(tmp_path, importer).run(tables())
+    assert importer.imported == {f"i{n}": 1 for n in range(25)}
+
+
+def _taken_over() -> None:
+    raise LeaseLostError("another run has taken the lake over")
