@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 3
 """Imports of one file, before it is given up."""
 
-_POLL_S = 0.5
+_POLL_S = 0.1
 
 
 @dataclass

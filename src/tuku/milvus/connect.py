@@ -6,6 +6,7 @@ import importlib.util
 import ipaddress
 import logging
 import threading
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,6 +180,14 @@ def _open_server(config: MilvusConfig) -> MilvusClient:
         ) from error
 
 
+@contextmanager
+def older_interface() -> Iterator[None]:
+    """Pymilvus says of each call that it goes in 3.1. pyproject.toml keeps to versions before: nobody need be told."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
 def open_orm(config: MilvusConfig, alias: str) -> None:
     """Open a connection to a server under an alias of pymilvus' older interface, which has the bulk imports.
 
@@ -189,14 +198,15 @@ def open_orm(config: MilvusConfig, alias: str) -> None:
     from pymilvus.exceptions import MilvusException
 
     try:
-        connections.connect(
-            alias,
-            uri=config.uri,
-            token=_token(config),
-            db_name=config.db,
-            timeout=CONNECT_TIMEOUT_S,
-            **_options(config),
-        )
+        with older_interface():
+            connections.connect(
+                alias,
+                uri=config.uri,
+                token=_token(config),
+                db_name=config.db,
+                timeout=CONNECT_TIMEOUT_S,
+                **_options(config),
+            )
     except MilvusException as error:
         raise _refused(config, config.uri, error.message) from None
 

@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuku.milvus.calls import milvus_errors
-from tuku.milvus.connect import open_orm
+from tuku.milvus.connect import older_interface, open_orm
 from tuku.milvus.imports import ImportJob
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class GrpcImporter:
         from pymilvus.exceptions import MilvusException
 
         try:
-            utility.list_bulk_insert_tasks(limit=1, timeout=_TIMEOUT_S, using=self._using())
+            with older_interface():
+                utility.list_bulk_insert_tasks(limit=1, timeout=_TIMEOUT_S, using=self._using())
         except MilvusException:
             return False
         finally:
@@ -45,21 +46,21 @@ class GrpcImporter:
         """As `Importer.start`."""
         from pymilvus import utility
 
-        with milvus_errors(f"starting the import of {path}"):
+        with milvus_errors(f"starting the import of {path}"), older_interface():
             return str(utility.do_bulk_insert(collection, [path], using=self._using(), retry_times=_ONCE))
 
     def job(self, job_id: str) -> ImportJob:
         """As `Importer.job`."""
         from pymilvus import utility
 
-        with milvus_errors(f"asking for the import {job_id}"):
+        with milvus_errors(f"asking for the import {job_id}"), older_interface():
             return _job(utility.get_bulk_insert_state(int(job_id), timeout=_TIMEOUT_S, using=self._using()))
 
     def jobs(self, collection: str) -> list[ImportJob]:
         """As `Importer.jobs`."""
         from pymilvus import utility
 
-        with milvus_errors(f"listing the imports into {collection}"):
+        with milvus_errors(f"listing the imports into {collection}"), older_interface():
             listed = utility.list_bulk_insert_tasks(collection_name=collection, timeout=_TIMEOUT_S, using=self._using())
         return [_job(state) for state in listed]
 
@@ -68,7 +69,8 @@ class GrpcImporter:
         from pymilvus import connections
 
         if self._alias:
-            connections.remove_connection(self._alias)
+            with older_interface():
+                connections.remove_connection(self._alias)
             self._alias = ""
 
     def _using(self) -> str:
