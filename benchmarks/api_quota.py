@@ -234,7 +234,8 @@ def show(name: str, scenario: Scenario, measured: Measured) -> None:
             now, before = measured.limits_per_s[begin], measured.limits_per_s[begin - 1]
             shut_s = max(0, round(60 * (1 - now / before)))
             part = range(min(begin + shut_s + RECOVERY_S, end), end)
-            print(f"  {shut_s} + {RECOVERY_S} s after {60 * now:.0f} a minute: use {measured.use(part):.3f}", flush=True)
+            since = f"{shut_s} + {RECOVERY_S} s after {60 * now:.0f} a minute"
+            print(f"  {since}: use {measured.use(part):.3f}", flush=True)
 
 
 def main() -> None:
