@@ -121,7 +121,7 @@ def _import(context: LoadContext, ledger: LoadLedger) -> int:
             Staging.of(context.config.load, ledger.collection),
             ledger,
             collection.layout(context.client, ledger.collection),
-            in_flight=context.config.load.in_flight,
+            in_flight=context.config.load.imports_in_flight,
             stall_s=context.config.load.stall_s,
             before_each=context.require_lease,
             progress=lambda rows: context.progress("import", rows, total),
