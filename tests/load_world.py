@@ -183,7 +183,7 @@ class LoadWorld:
     def left_behind(self) -> list[str]:
         """Ledgers and staged files that nobody needs any more."""
         staged = [str(path) for path in (self.folder / "staged").rglob("*") if path.is_file()]
-        return staged + self.lake.storage.files("loads")
+        return staged + self.lake.storage.files("loads", ".json")
 
 
 def _equal(image: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

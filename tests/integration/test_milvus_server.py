@@ -123,7 +123,7 @@ def test_a_hundred_thousand_rows_come_right_twice_and_can_be_rolled_back(
     assert rolled_back.code == 0, rolled_back.err
     assert rolled_back.json == {"alias": "tuku", "former": second, "collection": load["collection"]}
     assert many.differences() == []
-    assert many.lake.storage.files("loads") == []
+    assert many.lake.storage.files("loads", ".json") == []
     shelf = many("collections", "--json").json["collections"]
     assert [(each["name"], each["rows"], each["live"]) for each in shelf] == [
         (second, ROWS, False),
