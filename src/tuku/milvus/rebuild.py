@@ -19,6 +19,7 @@ from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.staging import Staging
 from tuku.milvus.upsert import send
+from tuku.report import Check
 from tuku.schemas import IMAGES
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
         reason=reason,
         collection=ledger.collection,
         inserted=inserted,
-        checks=context.prove(ledger.collection),
+        checks=[_sent_check(context, inserted), *context.prove(ledger.collection)],
         files=len(ledger.files),
         readers_cut_off_s=time.perf_counter() - started if in_place else 0.0,
     )
@@ -167,6 +168,11 @@ def _forget(context: LoadContext, ledger: LoadLedger) -> None:
     if context.config.load.staging_uri is not None:
         Staging.of(context.config.load, ledger.collection).clear()
     ledger.remove()
+
+
+def _sent_check(context: LoadContext, inserted: int) -> Check:
+    rows = context.lake.rows()
+    return Check(name="rows sent", expected=rows, actual=inserted, passed=inserted == rows)
 
 
 def _is_unfinished(context: LoadContext, name: str) -> bool:
