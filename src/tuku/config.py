@@ -252,7 +252,7 @@ class LoadConfig(Section):
     alias: bool = True
     staging_uri: Name | None = None
     staging_path: Name | None = None
-    bulk_import: Literal["auto", "off", "grpc", "rest"] = "auto"
+    bulk_import: Literal["auto", "never", "grpc", "rest"] = "auto"
     rest_url: Address | None = None
     cluster_id: Name | None = None
     file_mb: Annotated[int, Field(ge=1, le=4_096)] = 256

@@ -25,9 +25,10 @@ pytestmark = [pytest.mark.milvus, pytest.mark.long, pytest.mark.timeout(600)]
 SEED = int(os.environ.get("KILL_SEED", "0"))
 ROWS = 6_000
 DOWN_S = 10.0
-BULK = ("load.file_mb=1",)
-INSERT = ("load.bulk_import=off", "load.batch_rows=200", "load.requests_in_flight=2")
+BULK = ("load.file_mb=1", "load.stall_s=20")
+INSERT = ("load.bulk_import=never", "load.batch_rows=200", "load.requests_in_flight=2")
 STEPS = [("load", BULK), ("import", BULK), ("index", BULK), ("verify", BULK), ("insert", INSERT), ("index", INSERT)]
+NAMES = [f"{step}, {'bulk' if chosen is BULK else 'inserts'}" for step, chosen in STEPS]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def require_as_undisturbed(world: LoadWorld, *, of: int = 1) -> None:
     assert world.left_behind() == []
 
 
-@pytest.mark.parametrize(("step", "chosen"), STEPS, ids=[f"{step}-{how[0][5:9]}" for step, how in STEPS])
+@pytest.mark.parametrize(("step", "chosen"), STEPS, ids=NAMES)
 def test_the_loader_is_killed(world: LoadWorld, step: str, chosen: tuple[str, ...]) -> None:
     chance = random.Random(f"{step} {chosen} {SEED}")
     settings(world, chosen)
@@ -99,7 +100,7 @@ def test_the_loader_is_killed_at_the_swap_and_after_it(world: LoadWorld) -> None
     require_as_undisturbed(world)
 
 
-@pytest.mark.parametrize(("step", "chosen"), STEPS[1:], ids=[f"{step}-{how[0][5:9]}" for step, how in STEPS[1:]])
+@pytest.mark.parametrize(("step", "chosen"), STEPS[1:], ids=NAMES[1:])
 def test_the_server_is_killed(world: LoadWorld, step: str, chosen: tuple[str, ...]) -> None:
     chance = random.Random(f"server {step} {chosen} {SEED}")
     settings(world, chosen)

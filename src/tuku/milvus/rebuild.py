@@ -113,7 +113,7 @@ def _fill(context: LoadContext, ledger: LoadLedger) -> int:
 def _import(context: LoadContext, ledger: LoadLedger) -> int:
     kind = context.able.imports
     if kind is None:
-        raise ConfigError("This Milvus has no bulk import any more.", "Set load.bulk_import to off.")
+        raise ConfigError("This Milvus has no bulk import any more.", "Set load.bulk_import to never.")
     total = context.lake.rows()
     imports = importer(context.config, kind)
     try:
