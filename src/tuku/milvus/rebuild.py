@@ -47,7 +47,8 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
     )
     if outcome.proven:
         context.require_lease()
-        collection.note(client, ledger.collection, LoadedRuns().adding(runs).note())
+        noted = LoadedRuns().adding(runs).note()
+        collection.note(client, ledger.collection, noted | index.index_note(config.milvus.index))
         if config.load.alias:
             former = alias.resolve(client, context.target)
             alias.promote(client, context.target, ledger.collection)
