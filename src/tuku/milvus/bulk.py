@@ -193,6 +193,7 @@ class BulkImport:
         if job.percent != watched.percent:
             watched.percent, watched.moved_s = job.percent, time.monotonic()
         elif watched.stands_for(self.stall_s):
+            self.staging.clear()
             self.ledger.remove()
             raise ImportFailedError(
                 f"The import of {self.staging.path(name)} into {self.ledger.collection} (job {job.job_id}) has stood at"

@@ -128,6 +128,7 @@ def test_one_that_never_ends_is_named_and_the_next_load_begins_anew(tmp_path: Pa
         bulk(tmp_path, importer, begun(tmp_path), stall_s=0.05).run(tables())
     assert raised.value.exit_code == 4
     assert list(LoadLedger.all(DiskStorage(tmp_path / "lake"))) == []
+    assert not (tmp_path / "staged").exists()
 
 
 def test_a_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
