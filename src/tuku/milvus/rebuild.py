@@ -52,7 +52,7 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
         if config.load.alias:
             former = alias.resolve(client, context.target)
             alias.promote(client, context.target, ledger.collection)
-            alias.drop_old(client, context.target, config.load.keep)
+            alias.drop_old(client, context.target, config.load.keep, former)
             alias.release_old(client, context.target, former)
     _forget(context, ledger)  # what was not proven is not gone on with
     return outcome
