@@ -95,20 +95,27 @@ class BulkImport:
 
     def _adopt(self) -> None:
         """Find the imports that an earlier load has started, those too whose start it could not note any more."""
-        unsure = {
-            self.staging.path(name): name
-            for name, file in self.ledger.files.items()
-            if file.state in {"starting", "importing"}
-        }
+        unsure = [name for name, file in self.ledger.files.items() if file.state in {"starting", "importing"}]
         jobs = self.importer.jobs(self.ledger.collection) if unsure else ()
-        known = {unsure[job.path]: job for job in jobs if job.path in unsure and job.state != "failed"}
-        for name in unsure.values():
+        going = {job.job_id: job for job in jobs if job.state != "failed"}
+        for name in sorted(unsure, key=lambda name: self.ledger.files[name].state):  # those first whose job is known
             file = self.ledger.files[name]
-            if name in known:
-                self.ledger.put(name, replace(file, state="importing", job_id=known[name].job_id))
+            job = self._job_of(name, going)
+            if job is not None:
+                del going[job.job_id]
+                self.ledger.put(name, replace(file, state="importing", job_id=job.job_id))
                 self._watched[name] = _Watched()
             else:
                 self.ledger.put(name, replace(file, state="staged", job_id=""))
+
+    def _job_of(self, name: str, going: dict[str, ImportJob]) -> ImportJob | None:
+        """The import of a file, by the id that was noted, or by its path."""
+        file = self.ledger.files[name]
+        if file.job_id in going:
+            return going[file.job_id]
+        # One that waits for its turn may not tell its path. No more than one start can have gone unheard.
+        told = [self.staging.path(name), ""] if file.state == "starting" else [self.staging.path(name)]
+        return next((job for path in told for job in going.values() if job.path == path), None)
 
     def _is_staged(self, name: str) -> bool:
         file = self.ledger.files.get(name)
