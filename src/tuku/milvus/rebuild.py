@@ -157,7 +157,7 @@ def _rows_per_file(context: LoadContext) -> int:
         )
     if config.staging_uri is None or context.able.imports is None:
         return 0
-    Staging.of(config, context.target).storage.prepare()
+    Staging.of(config, context.target).prepare()
     first = next((table for table in context.lake.batches(IMAGES.names) if table.num_rows), None)
     if first is None:
         return 0
