@@ -133,7 +133,10 @@ class BulkImport:
         file = self.ledger.files[name]
         file = replace(file, state="starting", attempts=file.attempts + 1)
         self.ledger.put(name, file)
-        job_id = self.importer.start(self.ledger.collection, self.staging.path(name))
+        try:
+            job_id = self.importer.start(self.ledger.collection, self.staging.path(name))
+        except MilvusAwayError as error:  # it may have begun: not to be waited out, the next load looks for it
+            raise MilvusError(error.message, error.remedy) from error
         self.ledger.put(name, replace(file, state="importing", job_id=job_id))
         self._watched[name] = _Watched()
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from tuku.errors import MilvusError
+from tuku.milvus.calls import TRANSIENT_MILVUS_CODES, MilvusAwayError
 from tuku.milvus.connect import is_this_machine
 
 if TYPE_CHECKING:
     from tuku.config import MilvusConfig
 
 _TIMEOUT_S = 30.0
+_AWAY = {429, 502, 503, 504}
 _MOST_SAID = 500  # characters of what a server says against a request
 
 
@@ -58,7 +60,8 @@ class RestService:
 
         Raises:
             AbsentError: there is no such interface.
-            MilvusError: nobody answers, or the answer is a refusal; the message does not have the token in it.
+            MilvusAwayError: nobody answers, or somebody is too busy to.
+            MilvusError: the answer is a refusal; the message does not have the token in it.
         """
         where = f"{self._base}{path}"
         if not self._there:
@@ -75,10 +78,12 @@ class RestService:
         except urllib.error.HTTPError as error:
             raise self._refused(error, where) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise MilvusError(f"Milvus' REST interface at {where} does not answer: {self._safe(error)}.") from None
+            message = f"Milvus' REST interface at {where} does not answer: {self._safe(error)}."
+            raise (MilvusAwayError if isinstance(error, OSError) else MilvusError)(message) from None
         if not isinstance(said, dict) or said.get("code") not in {0, 200}:
             reason = said.get("message", said) if isinstance(said, dict) else said
-            raise MilvusError(f"Milvus refused {where}: {self._safe(reason)}.")
+            away = isinstance(said, dict) and said.get("code") in TRANSIENT_MILVUS_CODES
+            raise (MilvusAwayError if away else MilvusError)(f"Milvus refused {where}: {self._safe(reason)}.")
         data = said.get("data")
         return data if isinstance(data, dict) else {}
 
@@ -103,10 +108,13 @@ class RestService:
             if error.code in {404, 405, 501}:
                 return AbsentError(f"There is nothing at {where} (HTTP {error.code}).")
             said = error.read(_MOST_SAID).decode(errors="replace")
+        message = f"Milvus refused {where} (HTTP {error.code}): {self._safe(said)}."
+        if error.code in _AWAY:
+            return MilvusAwayError(message, "It may be starting or busy: run `tuku load` again.")
         remedy = "Check load.rest_url."
         if error.code in {401, 403}:
             remedy = "Check MILVUS_TOKEN, and that its user may import."
-        return MilvusError(f"Milvus refused {where} (HTTP {error.code}): {self._safe(said)}.", remedy)
+        return MilvusError(message, remedy)
 
     def _safe(self, said: object) -> str:
         text = str(said)[:_MOST_SAID]

@@ -18,6 +18,7 @@ from tuku.config import Config
 from tuku.errors import MilvusError
 from tuku.milvus import bulk as bulk_module
 from tuku.milvus.bulk import BulkImport
+from tuku.milvus.calls import MilvusAwayError
 from tuku.milvus.export import write_import_file
 from tuku.milvus.fields import Layout
 from tuku.milvus.import_rest import RestImporter
@@ -115,10 +116,29 @@ def test_a_start_that_is_refused_is_told_and_sent_once(
     assert len(service.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "away"),
+    [
+        (502, b"", True),
+        (503, b"", True),
+        (429, b"", True),
+        (500, b"", False),
+        (200, b'{"code": 8, "message": "x"}', True),
+    ],
+)
+def test_a_server_that_may_be_back_soon_is_told_from_one_that_refuses(
+    service: ImportService, status: int, body: bytes, away: bool
+) -> None:
+    service.instead = status, body
+    with pytest.raises(MilvusError) as raised:
+        importer(service).job("1")
+    assert isinstance(raised.value, MilvusAwayError) is away
+
+
 def test_nobody_listens() -> None:
     [port] = free_ports(1)
     uri = f"http://127.0.0.1:{port}"
-    with pytest.raises(MilvusError, match=rf"{uri}{PREFIX}list does not answer: .*refused"):
+    with pytest.raises(MilvusAwayError, match=rf"{uri}{PREFIX}list does not answer: .*refused"):
         RestImporter(Config.model_validate({"milvus": {"uri": uri}})).is_there()
 
 
@@ -128,7 +148,7 @@ def test_an_interface_that_was_not_named_need_not_answer(service: ImportService,
     assert probe_imports(configured(service)) == "grpc"
     with pytest.raises(MilvusError, match="gRPC only"):
         probe_imports(configured(service, load={"rest_url": service.url}))
-    assert probe_imports(configured(service, load={"bulk_import": "off"})) is None
+    assert probe_imports(configured(service, load={"bulk_import": "never"})) is None
     assert probe_imports(configured(service, load={"bulk_import": "rest"})) == "rest"
 
 
