@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tuku.errors import MilvusError
 from tuku.milvus.calls import MilvusAwayError, wait_until
 from tuku.milvus.export import cut_into, write_import_file
-from tuku.milvus.imports import ImportFailedError
+from tuku.milvus.imports import ForgottenJobError, ImportFailedError
 from tuku.milvus.ledger import StagedFile
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class BulkImport:
         """Import all rows (schema `schemas.IMAGES`), the same ones in the same order each time.
 
         Raises:
+            ForgottenJobError: an import that an earlier load began is not known any more: nothing can be gone on with.
             ImportFailedError: an import failed for good or stood still; the message names file, job and reason.
             MilvusError: Milvus does not answer.
             ConfigError, VectorSpaceError: rows that the collection cannot hold.
@@ -98,6 +99,7 @@ class BulkImport:
         unsure = [name for name, file in self.ledger.files.items() if file.state in {"starting", "importing"}]
         jobs = self.importer.jobs(self.ledger.collection) if unsure else ()
         going = {job.job_id: job for job in jobs if job.state != "failed"}
+        listed = {job.job_id for job in jobs}
         for name in sorted(unsure, key=lambda name: self.ledger.files[name].state):  # those first whose job is known
             file = self.ledger.files[name]
             job = self._job_of(name, going)
@@ -105,6 +107,12 @@ class BulkImport:
                 del going[job.job_id]
                 self.ledger.put(name, replace(file, state="importing", job_id=job.job_id))
                 self._watched[name] = _Watched()
+            elif file.state == "importing" and file.job_id not in listed:
+                raise ForgottenJobError(
+                    f"Milvus does not know the import {file.job_id} of {self.staging.path(name)} any more, which had"
+                    f" begun: whether its rows are in {self.ledger.collection} cannot be told.",
+                    "Run `tuku load --strategy rebuild`.",
+                )
             else:
                 self.ledger.put(name, replace(file, state="staged", job_id=""))
 

@@ -19,6 +19,10 @@ class ImportFailedError(MilvusError):
     exit_code = 4
 
 
+class ForgottenJobError(ImportFailedError):
+    """Milvus does not know of an import any more that it had begun: nobody can say whether its rows have arrived."""
+
+
 @dataclass(frozen=True)
 class ImportJob:
     """One import of one file, as Milvus tells of it.

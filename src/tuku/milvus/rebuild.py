@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tuku.milvus.connect import without_credentials
 from tuku.milvus.context import Loaded
 from tuku.milvus.export import cut_into, rows_per_file
 from tuku.milvus.fields import Layout
-from tuku.milvus.imports import importer
+from tuku.milvus.imports import ForgottenJobError, importer
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.staging import Staging
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from tuku.milvus.context import LoadContext
 
 
+logger = logging.getLogger(__name__)
+
+
 def rebuild(context: LoadContext, reason: str) -> Loaded:
     """Fill a fresh collection from the lake, or go on with one whose filling was cut off; prove and promote it."""
     client, config = context.client, context.config
@@ -33,7 +37,13 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
     in_place = not config.load.alias and collection.exists(client, context.target)
     started = time.perf_counter()
     ledger = _begun(context) or _begin(context)
-    inserted = _fill(context, ledger)
+    try:
+        inserted = _fill(context, ledger)
+    except ForgottenJobError as error:
+        logger.warning("%s A fresh collection is filled in its place.", error.message)
+        _forget(context, ledger)
+        ledger = _begin(context)
+        inserted = _fill(context, ledger)
     index.build_indexes(client, ledger.collection, config.milvus, inserted, context.able)
     context.settle(ledger.collection, inserted)
     outcome = Loaded(
