@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ Path = tuple[str, ...]
 
 
 _SECRETS = ("key", "token", "secret", "password", "passwd", "authorization", "credential", "credentials", "signature")
+_NO_SECRETS = {"partitionkey"}
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,14 @@ class Key:
 def looks_secret(name: str) -> bool:
     """Whether an entry of a dictionary, such as ``api_key`` or ``accessToken``, is named as a secret would be."""
     letters = "".join(character for character in name.lower() if character.isalnum())
-    return letters.endswith(_SECRETS)
+    return letters.endswith(_SECRETS) and letters not in _NO_SECRETS
 
 
 def find_key(path: Path) -> Key | None:
     """The key at `path`, or None if there is none."""
     schema: Mapping[str, Any] = _schema()
     for name in path:
-        below = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+        below = schema.get("properties", {}).get(name) or _entry(schema, name)
         if not below:
             return None
         schema = _resolved(below)
@@ -89,6 +91,15 @@ def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return resolved
 
 
+def _entry(schema: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """The schema of a dictionary's entry of this name."""
+    for pattern, entry in schema.get("patternProperties", {}).items():
+        if re.match(pattern, name):
+            matched: Mapping[str, Any] = entry
+            return matched
+    return schema.get("additionalProperties") or None
+
+
 def _forms(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     forms: Sequence[Mapping[str, Any]] = schema.get("anyOf", [schema])
     return forms
@@ -115,6 +126,12 @@ def _list_in_words(schema: Mapping[str, Any]) -> str:
     return f"a list {some}, each {_in_words(schema['items'])}"
 
 
+def _dictionary_in_words(schema: Mapping[str, Any]) -> str:
+    for pattern, entry in schema.get("patternProperties", {}).items():
+        return f"a dictionary whose names match {pattern} and whose values are {_in_words(entry)}"
+    return f"a dictionary whose values are {_in_words(schema['additionalProperties'])}"
+
+
 def _range_in_words(schema: Mapping[str, Any]) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     above = schema.get("exclusiveMinimum")
@@ -134,7 +151,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "number": lambda schema: "a number" + _range_in_words(schema),
     "string": _text_in_words,
     "array": _list_in_words,
-    "object": lambda schema: f"a dictionary whose values are {_in_words(schema['additionalProperties'])}",
+    "object": _dictionary_in_words,
     "boolean": lambda _: "true or false",
     "null": lambda _: "null",
 }

@@ -138,11 +138,19 @@ class _Draft:
     def _explain(self, details: ErrorDetails) -> str:
         # Pydantic's location goes on below the key: with an item's number, or the name of a type that it tried.
         path = tuple(str(part) for part in details["loc"])
-        while path not in self.origins:
+        while path not in self.origins and not _is_section(path):
             path = path[:-1]
+        if path not in self.origins:  # keys that are right one by one, and do not go together
+            origins = dict.fromkeys(self.origins[key].name for key in self.origins if key[: len(path)] == path)
+            return f"{' and '.join(origins)}: {'.'.join(path)}: {details['ctx']['error']}"
         value: Any = reduce(getitem, path, self.values)
         allowed = details["ctx"]["error"] if details["type"] == "value_error" else allowed_values(path)
         return f"{self.origins[path]}: {'.'.join(path)} is {_shown(value)}; allowed: {allowed}"
+
+
+def _is_section(path: config_keys.Path) -> bool:
+    key = find_key(path)
+    return key is not None and key.children is not None
 
 
 def _add_file(draft: _Draft, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
 from tuku.errors import ConfigError
@@ -75,7 +76,7 @@ class Capabilities:
     def lines(self) -> list[str]:
         """What follows, for people."""
         vectors = "several vector fields" if self.several_vectors else "one vector field in a collection"
-        imports = f"bulk import by {_API[self.imports]}" if self.imports else "no bulk import: rows are inserted"
+        imports = f"bulk import by {_API[self.imports]}" if self.imports else "no bulk import"
         return [vectors, imports, f"indexes {', '.join(sorted(self.index_types))}"]
 
 
@@ -97,6 +98,12 @@ def ask(client: MilvusClient, config: Config) -> Capabilities:
     if is_local(config.milvus.uri):
         return Capabilities(lite=True, version=_version(said), said=said, imports=None)
     return Capabilities(lite=False, version=_version(said), said=said, imports=probe_imports(config))
+
+
+def embedded() -> Capabilities:
+    """What an embedded Milvus can do that has not been opened."""
+    said = metadata.version("milvus-lite")
+    return Capabilities(lite=True, version=_version(said), said=said, imports=None)
 
 
 def require_able(able: Capabilities, config: MilvusConfig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tuku.milvus.connect import without_credentials
 from tuku.milvus.context import Loaded
 from tuku.milvus.export import cut_into, rows_per_file
 from tuku.milvus.fields import Layout
-from tuku.milvus.imports import importer
+from tuku.milvus.imports import ForgottenJobError, importer
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.staging import Staging
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from tuku.milvus.context import LoadContext
 
 
+logger = logging.getLogger(__name__)
+
+
 def rebuild(context: LoadContext, reason: str) -> Loaded:
     """Fill a fresh collection from the lake, or go on with one whose filling was cut off; prove and promote it."""
     client, config = context.client, context.config
@@ -33,7 +37,13 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
     in_place = not config.load.alias and collection.exists(client, context.target)
     started = time.perf_counter()
     ledger = _begun(context) or _begin(context)
-    inserted = _fill(context, ledger)
+    try:
+        inserted = _fill(context, ledger)
+    except ForgottenJobError as error:
+        logger.warning("%s A fresh collection is filled in its place.", error.message)
+        _forget(context, ledger)
+        ledger = _begin(context)
+        inserted = _fill(context, ledger)
     index.build_indexes(client, ledger.collection, config.milvus, inserted, context.able)
     context.settle(ledger.collection, inserted)
     outcome = Loaded(
@@ -52,7 +62,7 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
         if config.load.alias:
             former = alias.resolve(client, context.target)
             alias.promote(client, context.target, ledger.collection)
-            alias.drop_old(client, context.target, config.load.keep)
+            alias.drop_old(client, context.target, config.load.keep, former)
             alias.release_old(client, context.target, former)
     _forget(context, ledger)  # what was not proven is not gone on with
     return outcome
@@ -157,7 +167,7 @@ def _rows_per_file(context: LoadContext) -> int:
         )
     if config.staging_uri is None or context.able.imports is None:
         return 0
-    Staging.of(config, context.target).storage.prepare()
+    Staging.of(config, context.target).prepare()
     first = next((table for table in context.lake.batches(IMAGES.names) if table.num_rows), None)
     if first is None:
         return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, StorageError
 from tuku.milvus import alias, collection
-from tuku.milvus.capabilities import ask, require_able
+from tuku.milvus.capabilities import ask, embedded, require_able
 from tuku.milvus.connect import MissingFileError, connect, connected, disconnect
 from tuku.milvus.loaded_runs import LoadedRuns
 
@@ -41,6 +41,7 @@ def check_target(config: Config, *, embed_model: str, dim: int, run_ids: Collect
             if live is not None:
                 misfit(client, config, live, (embed_model, dim), run_ids)
     except MissingFileError:
+        require_able(embedded(), config.milvus)
         _require_embedded(config)  # the load will make it, when all has been paid for
 
 
