@@ -32,15 +32,15 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import by_hand
 from made_lakes import MODEL, lake_of
-from milvus_server import MilvusServer
 
+from milvus_server import MilvusServer
 from tuku.config import Config
 from tuku.lake_view import LakeView
 from tuku.milvus import bulk as bulk_import
@@ -54,6 +54,7 @@ from tuku.storage import DiskStorage
 
 BENCH = (Path(".bench") / "load").absolute()
 FILES = 4
+T = TypeVar("T")
 _numbers = count()
 
 
@@ -74,7 +75,7 @@ class Times:
     exporting: float
 
 
-def configured(uri: str, kinds: tuple[str, ...], **load: Any) -> Config:
+def configured(uri: str, kinds: tuple[str, ...], **load: str | int) -> Config:
     """For a collection that nobody has used; recall is not what is measured here."""
     milvus = {"uri": uri, "vectors": kinds, "collection": f"bench_{next(_numbers)}"}
     return Config.model_validate({"milvus": milvus, "load": {"alias": False, **load}, "verify": {"min_recall": 0}})
@@ -122,7 +123,8 @@ def by_tuku(config: Config, lake: LakeView, dim: int, exported: Mapping[str, Exp
             progress=progress,
             require_lease=lambda: None,
         )
-    return Times(seen["index", False], seen["index", True], time.perf_counter() - started, exporting)
+    filling = "import" if ("import", True) in seen else "insert"
+    return Times(seen[filling, True], seen["index", True], time.perf_counter() - started, exporting)
 
 
 def medians(contenders: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, list[Any]]:
@@ -155,23 +157,23 @@ def measure_bulk(rows: int, dim: int, runs: int, server: MilvusServer) -> None:
     parts = [BENCH / f"lake-{rows}x{dim}-image" / file.name for file in lake.files]
     dicts = by_hand.rows_of(files)
 
-    def tuku(given: Mapping[str, Exported] | None = None, **load: Any) -> Times:
+    def tuku(given: Mapping[str, Exported] | None = None, **load: str) -> Times:
         staged = {"staging_uri": str(BENCH / "staging"), "file_mb": file_mb, **load}
         with dropped(configured(server.uri, ("image",), **staged)) as config:
             return by_tuku(config, lake, dim, given)
 
-    def hand(script: Callable[..., float], what: Any, *more: Any) -> float:
+    def hand(script: Callable[[Config], float]) -> float:
         with dropped(configured(server.uri, ("image",))) as config:
-            return script(config, layout, what, *more)
+            return script(config)
 
     found = medians(
         {
             "tuku": tuku,
             "tuku, exported before": lambda: tuku(exported),
-            "by hand": lambda: hand(by_hand.bulk, files, rows),
+            "by hand": lambda: hand(lambda config: by_hand.bulk(config, layout, files, rows)),
             "export by hand": lambda: by_hand.export(parts, BENCH / "by-hand", layout, len(files)),
             "tuku, insert": lambda: tuku(bulk_import="off"),
-            "insert by hand": lambda: hand(by_hand.insert, dicts),
+            "insert by hand": lambda: hand(lambda config: by_hand.insert(config, layout, dicts)),
         },
         runs,
     )
@@ -204,7 +206,7 @@ def measure_lite(rows: int, dim: int, runs: int) -> None:
     dicts = by_hand.rows_of(files)
     reading_s = time.perf_counter() - began
 
-    def with_file(load: Callable[[Config], Any]) -> Any:
+    def with_file(load: Callable[[Config], T]) -> T:
         shutil.rmtree(BENCH / "lite", ignore_errors=True)
         (BENCH / "lite").mkdir(parents=True)
         return load(configured(str(BENCH / "lite" / "milvus.db"), kinds))

@@ -1,4 +1,4 @@
-"""Lakes without a run behind them, for benchmarks of what comes after: vectors made by chance, everything else small."""
+"""Lakes without a run behind them, for benchmarks of what comes after: vectors by chance, everything else small."""
 
 from __future__ import annotations
 
