@@ -36,12 +36,18 @@ def opened(uri: str) -> Iterator[MilvusClient]:
         client.close()
 
 
-def bulk(config: Config, layout: Layout, files: Sequence[str], rows: int) -> float:
-    """Import all files at once. Seconds until all rows can be searched."""
+def bulk(config: Config, layout: Layout, files: Sequence[str], rows: int, *, index_first: bool = False) -> float:
+    """Import all files at once, and build the index after that, or have it built meanwhile.
+
+    Returns:
+        Seconds until all rows can be searched.
+    """
     name, started = config.milvus.collection, time.perf_counter()
     with opened(config.milvus.uri) as client, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         client.create_collection(name, schema=collection_schema(layout))
+        if index_first:
+            _build_indexes(client, config, layout, rows)
         connections.connect("by-hand", uri=config.milvus.uri)
         tasks = [utility.do_bulk_insert(name, [file], using="by-hand") for file in files]
 
@@ -52,6 +58,8 @@ def bulk(config: Config, layout: Layout, files: Sequence[str], rows: int) -> flo
 
         _wait(lambda: all(state(task) == BulkInsertState.ImportCompleted for task in tasks))
         connections.remove_connection("by-hand")
+        if not index_first:
+            _build_indexes(client, config, layout, rows)
         _searchable(client, config, layout, rows)
         return time.perf_counter() - started
 
@@ -64,6 +72,7 @@ def insert(config: Config, layout: Layout, rows: Sequence[dict[str, Any]]) -> fl
         for start in range(0, len(rows), BATCH):
             client.insert(name, rows[start : start + BATCH])
         client.flush(name)
+        _build_indexes(client, config, layout, len(rows))
         _searchable(client, config, layout, len(rows))
         return time.perf_counter() - started
 
@@ -90,17 +99,23 @@ def rows_of(files: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _searchable(client: MilvusClient, config: Config, layout: Layout, rows: int) -> None:
+def _build_indexes(client: MilvusClient, config: Config, layout: Layout, rows: int) -> None:
     name, index = config.milvus.collection, config.milvus.index
     for field in layout.vectors:
         wanted = client.prepare_index_params()
         params = build_params(index, rows)
         wanted.add_index(field, index_type=index.type, index_name=field, metric_type=index.metric, params=params)
         client.create_index(name, wanted, sync=False)
-    abouts = [lambda field=field: client.describe_index(name, field) for field in layout.vectors]
-    _wait(
-        lambda: all(int(about["indexed_rows"]) == int(about["total_rows"]) == rows for about in (a() for a in abouts))
-    )
+
+
+def _searchable(client: MilvusClient, config: Config, layout: Layout, rows: int) -> None:
+    name = config.milvus.collection
+
+    def indexed(field: str) -> bool:
+        about = client.describe_index(name, field)
+        return int(about["indexed_rows"]) == int(about["total_rows"]) == rows
+
+    _wait(lambda: all(indexed(field) for field in layout.vectors))
     client.load_collection(name)
     counted = client.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong")
     assert counted[0]["count(*)"] == rows, counted

@@ -32,6 +32,8 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
     in_place = not config.load.alias and collection.exists(client, context.target)
     started = time.perf_counter()
     ledger = _begun(context) or _begin(context)
+    if not context.able.lite:  # a server indexes what has arrived while more is arriving
+        index.build_indexes(client, ledger.collection, config.milvus, context.lake.rows(), context.able)
     inserted = _fill(context, ledger)
     index.build_indexes(client, ledger.collection, config.milvus, inserted, context.able)
     context.settle(ledger.collection, inserted)
