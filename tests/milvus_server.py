@@ -129,6 +129,18 @@ class MilvusServer:
             section[key] = value
         configs = self.folder / "configs"
         configs.mkdir()
+        config["etcd"]["config"] = {"path": str(configs / "etcd.yaml")}
+        peer, client = (f"http://127.0.0.1:{self._ports[name]}" for name in ("etcd_peer_port", "etcd_port"))
+        etcd = {
+            "name": "default",
+            "data-dir": str(self.folder / "etcd"),
+            "listen-peer-urls": peer,
+            "initial-advertise-peer-urls": peer,
+            "initial-cluster": f"default={peer}",
+            "listen-client-urls": client,
+            "advertise-client-urls": client,
+        }
+        (configs / "etcd.yaml").write_text(yaml.safe_dump(etcd))
         (configs / "milvus.yaml").write_text(yaml.safe_dump(config))
         shutil.copy(_package() / "glog.conf", configs)
 
@@ -160,4 +172,4 @@ def _programs() -> Path:
 def _ports() -> list[str]:
     """What the template calls the ports that it wants."""
     names = (place[1] for place in _PLACE.finditer((_package() / "config.yaml.template").read_text()))
-    return ["metrics_port", *dict.fromkeys(name for name in names if name.endswith("_port"))]
+    return ["metrics_port", "etcd_peer_port", *dict.fromkeys(name for name in names if name.endswith("_port"))]

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 3
 """Imports of one file, before it is given up."""
 
+_POLL_S = 0.1
+
 
 @dataclass
 class _Watched:
@@ -132,7 +134,7 @@ class BulkImport:
                 self._look()
             return ", ".join(sorted(self._watched)) if len(self._watched) > most else ""
 
-        wait_until(missing, math.inf)
+        wait_until(missing, math.inf, _POLL_S)
 
     def _look(self) -> None:
         rows = sum(file.rows for file in self.ledger.files.values() if file.state == "done")
