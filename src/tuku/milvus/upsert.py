@@ -25,7 +25,7 @@ def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     started = time.perf_counter()
     context.require_lease()
     exchanged = index.build_indexes(client, name, config.milvus, context.lake.rows(), context.able)
-    deleted = load.delete(client, name, context.lake.deleted_since(noted))
+    deleted = load.delete(client, name, context.lake.deleted_since(noted), parallel=context.parallel)
     inserted = send(context, name, context.lake.changed_since(noted))
     index.load(client, name, config.milvus.timeout_s, replicas=config.milvus.replicas)
     cut_off_s = time.perf_counter() - started if exchanged else 0.0
@@ -41,7 +41,7 @@ def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     )
     if outcome.proven:
         context.require_lease()
-        collection.note(client, name, noted.adding(runs).note())
+        collection.note(client, name, noted.adding(runs).note() | index.index_note(config.milvus.index))
     return outcome
 
 
