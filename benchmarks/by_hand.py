@@ -21,10 +21,10 @@ from pymilvus import BulkInsertState, MilvusClient, connections, utility
 from tuku.config import Config
 from tuku.milvus.export import DYNAMIC
 from tuku.milvus.fields import LAKE_COLUMN, MAX_BYTES, Layout, collection_schema
-from tuku.milvus.index import build_params
 
 _POLL_S = 0.1
 BATCH = 1_000
+HNSW = {"M": 16, "efConstruction": 200}  # tuku's defaults
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def bulk(config: Config, layout: Layout, files: Sequence[str], rows: int, *, ind
         warnings.simplefilter("ignore")
         client.create_collection(name, schema=collection_schema(layout))
         if index_first:
-            _build_indexes(client, config, layout, rows)
+            _build_indexes(client, config, layout)
         connections.connect("by-hand", uri=config.milvus.uri)
         tasks = [utility.do_bulk_insert(name, [file], using="by-hand") for file in files]
 
@@ -59,7 +59,7 @@ def bulk(config: Config, layout: Layout, files: Sequence[str], rows: int, *, ind
         _wait(lambda: all(state(task) == BulkInsertState.ImportCompleted for task in tasks))
         connections.remove_connection("by-hand")
         if not index_first:
-            _build_indexes(client, config, layout, rows)
+            _build_indexes(client, config, layout)
         _searchable(client, config, layout, rows)
         return time.perf_counter() - started
 
@@ -72,7 +72,7 @@ def insert(config: Config, layout: Layout, rows: Sequence[dict[str, Any]]) -> fl
         for start in range(0, len(rows), BATCH):
             client.insert(name, rows[start : start + BATCH])
         client.flush(name)
-        _build_indexes(client, config, layout, len(rows))
+        _build_indexes(client, config, layout)
         _searchable(client, config, layout, len(rows))
         return time.perf_counter() - started
 
@@ -99,12 +99,11 @@ def rows_of(files: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _build_indexes(client: MilvusClient, config: Config, layout: Layout, rows: int) -> None:
+def _build_indexes(client: MilvusClient, config: Config, layout: Layout) -> None:
     name, index = config.milvus.collection, config.milvus.index
     for field in layout.vectors:
         wanted = client.prepare_index_params()
-        params = build_params(index, rows)
-        wanted.add_index(field, index_type=index.type, index_name=field, metric_type=index.metric, params=params)
+        wanted.add_index(field, index_name=field, index_type=index.type, metric_type=index.metric, params=HNSW)
         client.create_index(name, wanted, sync=False)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuku.milvus.calls import milvus_errors, wait_until
-from tuku.milvus.collection import layout, note, properties
+from tuku.milvus.collection import note, properties
 from tuku.milvus.fields import vector_fields
 
 if TYPE_CHECKING:
@@ -67,11 +67,6 @@ def build_params(index: IndexConfig, rows: int) -> dict[str, int | float | str]:
     return params
 
 
-def pieces(dim: int) -> int:
-    """Into how many pieces IVF_PQ cuts a vector, a byte each: of two numbers, or of more where `dim` is odd."""
-    return next(dim // width for width in range(2, dim + 1) if dim % width == 0) if dim > 1 else 1
-
-
 def index_fits(client: MilvusClient, name: str, config: MilvusConfig) -> bool:
     """Whether every vector field has the index that the configuration asks for."""
     noted = properties(client, name).get(INDEX)
@@ -97,8 +92,6 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
     if index_fits(client, name, config):
         return False
     params = build_params(config.index, rows)
-    if config.index.type == "IVF_PQ":
-        params.setdefault("m", pieces(layout(client, name).dim))  # a server has no default for it
     with milvus_errors(f"building the indexes of collection {name}"):
         exchanged = bool(client.list_indexes(name))
         if exchanged:
