@@ -112,6 +112,9 @@ def _fill(context: LoadContext, ledger: LoadLedger) -> int:
     """Put all rows into the collection. Returns how many."""
     if ledger.filled is not None:
         return ledger.filled
+    if not context.able.lite:  # a server indexes what has arrived while more is arriving
+        rows = context.lake.rows()
+        index.build_indexes(context.client, ledger.collection, context.config.milvus, rows, context.able)
     if ledger.rows_per_file:
         rows = _import(context, ledger)
     else:
