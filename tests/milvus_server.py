@@ -121,7 +121,7 @@ class MilvusServer:
         }
         template = (_package() / "config.yaml.template").read_text()
         config = yaml.safe_load(_PLACE.sub(lambda place: str(values.get(place[1], place[2])), template))
-        for name, value in self.settings.items():
+        for name, value in {"etcd.config.path": str(self._etcd_file()), **self.settings}.items():
             *sections, key = name.split(".")
             section = config
             for part in sections:
@@ -131,6 +131,17 @@ class MilvusServer:
         configs.mkdir()
         (configs / "milvus.yaml").write_text(yaml.safe_dump(config))
         shutil.copy(_package() / "glog.conf", configs)
+
+    def _etcd_file(self) -> Path:
+        """etcd's own configuration: without it two servers on one machine would want the same ports."""
+        client, peer = (f"http://127.0.0.1:{port}" for port in free_ports(2))
+        urls = {"client-urls": client, "peer-urls": peer}
+        config = {f"{use}-{name}": url for use in ("listen", "advertise") for name, url in urls.items()}
+        config["initial-advertise-peer-urls"] = config.pop("advertise-peer-urls")
+        config["initial-cluster"] = f"default={peer}"
+        file = self.folder / "etcd.yaml"
+        file.write_text(yaml.safe_dump(config))
+        return file
 
 
 def _package() -> Path:
