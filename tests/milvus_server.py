@@ -121,7 +121,7 @@ class MilvusServer:
         }
         template = (_package() / "config.yaml.template").read_text()
         config = yaml.safe_load(_PLACE.sub(lambda place: str(values.get(place[1], place[2])), template))
-        for name, value in {"etcd.config.path": str(self._etcd_file()), **self.settings}.items():
+        for name, value in self.settings.items():
             *sections, key = name.split(".")
             section = config
             for part in sections:
@@ -129,19 +129,20 @@ class MilvusServer:
             section[key] = value
         configs = self.folder / "configs"
         configs.mkdir()
+        config["etcd"]["config"] = {"path": str(configs / "etcd.yaml")}
+        peer, client = (f"http://127.0.0.1:{self._ports[name]}" for name in ("etcd_peer_port", "etcd_port"))
+        etcd = {
+            "name": "default",
+            "data-dir": str(self.folder / "etcd"),
+            "listen-peer-urls": peer,
+            "initial-advertise-peer-urls": peer,
+            "initial-cluster": f"default={peer}",
+            "listen-client-urls": client,
+            "advertise-client-urls": client,
+        }
+        (configs / "etcd.yaml").write_text(yaml.safe_dump(etcd))
         (configs / "milvus.yaml").write_text(yaml.safe_dump(config))
         shutil.copy(_package() / "glog.conf", configs)
-
-    def _etcd_file(self) -> Path:
-        """etcd's own configuration: without it two servers on one machine would want the same ports."""
-        client, peer = (f"http://127.0.0.1:{port}" for port in free_ports(2))
-        urls = {"client-urls": client, "peer-urls": peer}
-        config = {f"{use}-{name}": url for use in ("listen", "advertise") for name, url in urls.items()}
-        config["initial-advertise-peer-urls"] = config.pop("advertise-peer-urls")
-        config["initial-cluster"] = f"default={peer}"
-        file = self.folder / "etcd.yaml"
-        file.write_text(yaml.safe_dump(config))
-        return file
 
 
 def _package() -> Path:
@@ -171,4 +172,4 @@ def _programs() -> Path:
 def _ports() -> list[str]:
     """What the template calls the ports that it wants."""
     names = (place[1] for place in _PLACE.finditer((_package() / "config.yaml.template").read_text()))
-    return ["metrics_port", *dict.fromkeys(name for name in names if name.endswith("_port"))]
+    return ["metrics_port", "etcd_peer_port", *dict.fromkeys(name for name in names if name.endswith("_port"))]

@@ -188,8 +188,8 @@ class IndexConfig(Section):
 
     type: Literal["HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "DISKANN", "FLAT", "AUTOINDEX"] = "HNSW"
     metric: Literal["COSINE", "IP", "L2"] = "COSINE"
-    params: dict[str, int | float | str] = {}
-    search_params: dict[str, int | float | str] = {}
+    params: dict[str, bool | int | float | str] = {}
+    search_params: dict[str, bool | int | float | str] = {}
 
 
 class TlsConfig(Section):

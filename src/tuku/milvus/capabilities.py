@@ -11,6 +11,7 @@ from tuku.milvus.calls import milvus_errors
 from tuku.milvus.connect import is_local
 from tuku.milvus.fields import vector_fields
 from tuku.milvus.imports import probe_imports
+from tuku.milvus.index_params import require_params
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -59,7 +60,9 @@ class Capabilities:
         """Types of a vector index that can be built."""
         if self.lite:
             return _EVERYWHERE | {"HNSW_SQ"}
-        return _EVERYWHERE | {kind for kind, since in _SINCE.items() if self.version >= since}
+        since = {kind for kind, version in _SINCE.items() if self.version >= version}
+        # The server in the package `milvus` (2.3.5-lite) is built without DISKANN, and would try for ever.
+        return _EVERYWHERE | (since - {"DISKANN"} if self.said.endswith("-lite") else since)
 
     @property
     def parallel_writes(self) -> bool:
@@ -99,8 +102,13 @@ def ask(client: MilvusClient, config: Config) -> Capabilities:
     return Capabilities(lite=False, version=_version(said), said=said, imports=probe_imports(config))
 
 
-def require_able(able: Capabilities, config: MilvusConfig) -> None:
+def require_able(able: Capabilities, config: MilvusConfig, dim: int) -> None:
     """Whether the configured collection can exist there.
+
+    Args:
+        able: what this Milvus can do.
+        config: the collection, its fields and its index.
+        dim: length of the vectors.
 
     Raises:
         ConfigError: naming the key, what is allowed, and the version that was found.
@@ -116,6 +124,7 @@ def require_able(able: Capabilities, config: MilvusConfig) -> None:
             f"milvus.index.type is {config.index.type}, which {here} does not have.",
             f"Choose one of {', '.join(sorted(able.index_types))}.",
         )
+    require_params(config.index, dim, able)
     if able.lite and config.partition_key is not None:
         raise ConfigError(
             "milvus.partition_key is set, and Milvus Lite has no partition keys.",

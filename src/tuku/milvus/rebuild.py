@@ -15,6 +15,7 @@ from tuku.milvus.context import Loaded
 from tuku.milvus.export import cut_into, rows_per_file
 from tuku.milvus.fields import Layout
 from tuku.milvus.imports import importer
+from tuku.milvus.index_params import remarks
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.staging import Staging
@@ -37,7 +38,7 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
     context.settle(ledger.collection, inserted)
     outcome = Loaded(
         strategy="rebuild",
-        reason=reason,
+        reason="; ".join(filter(None, (reason, remarks(config.milvus.index, inserted)))),
         collection=ledger.collection,
         inserted=inserted,
         checks=context.prove(ledger.collection),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuku.milvus import collection, index, load
 from tuku.milvus.context import Loaded
+from tuku.milvus.index_params import remarks
 from tuku.milvus.loaded_runs import LoadedRuns
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     runs = context.lake.run_ids()
     started = time.perf_counter()
     context.require_lease()
-    exchanged = index.build_indexes(client, name, config.milvus, context.lake.rows(), context.able)
+    rows = context.lake.rows()
+    exchanged = index.build_indexes(client, name, config.milvus, rows, context.able)
+    remark = remarks(config.milvus.index, rows) if exchanged else ""
     deleted = load.delete(client, name, context.lake.deleted_since(noted))
     inserted = send(context, name, context.lake.changed_since(noted))
     index.load(client, name, config.milvus.timeout_s, replicas=config.milvus.replicas)
@@ -32,7 +35,7 @@ def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     context.settle(name, collection.count(client, name))
     outcome = Loaded(
         strategy="upsert",
-        reason=reason,
+        reason="; ".join(filter(None, (reason, remark))),
         collection=name,
         inserted=inserted,
         checks=context.prove(name),

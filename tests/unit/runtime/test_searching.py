@@ -13,6 +13,7 @@ from fakes.dashscope import DashScopeServer, Fatal, Faults, Settings
 from tuku.config import Config, EmbedConfig, MilvusConfig, QuotaConfig, RetryConfig
 from tuku.errors import ConfigError, StoppedError, TukuError
 from tuku.milvus import collection
+from tuku.milvus.capabilities import ask
 from tuku.milvus.connect import connected
 from tuku.milvus.index import build_indexes
 from tuku.providers.registry import describe_embedder
@@ -47,7 +48,7 @@ def milvus(tmp_path_factory) -> MilvusConfig:
     model = describe_embedder(EmbedConfig(provider="dashscope"))
     with connected(config) as client:
         collection.create(client, config.collection, config, model.dim or 0, model.name)
-        build_indexes(client, config.collection, config, 0)
+        build_indexes(client, config.collection, config, 0, ask(client, Config(milvus=config)))
     return config
 
 
