@@ -82,9 +82,10 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
             # sync waits for `state`, which proves nothing, and asks Lite for an RPC that it does not have.
             client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
         for field, kind in config.indexed_metadata.items():
-            if not client.list_indexes(name, field_name=field):
+            scalar = able.scalar_index(kind)
+            if scalar and not client.list_indexes(name, field_name=field):
                 wanted = client.prepare_index_params()
-                wanted.add_index(field, index_name=field, index_type=able.scalar_index(kind))
+                wanted.add_index(field, index_name=field, index_type=scalar)
                 client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
     note(client, name, {INDEX: _asked_for(config.index)})
     return exchanged

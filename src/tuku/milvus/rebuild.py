@@ -18,6 +18,7 @@ from tuku.milvus.imports import importer
 from tuku.milvus.index_params import remarks
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
+from tuku.milvus.made_as import settled
 from tuku.milvus.staging import Staging
 from tuku.milvus.upsert import send
 from tuku.schemas import IMAGES
@@ -190,7 +191,7 @@ def _content(context: LoadContext) -> str:
         "rows": context.lake.rows(),
         "model": [context.embed_model, context.dim],
         "fields": [milvus.vectors, milvus.indexed_metadata, milvus.partition_key],
-        "made_as": [milvus.shards, milvus.partitions, milvus.consistency, milvus.mmap, milvus.index.metric],
+        "made_as": [settled(milvus), milvus.index.metric],
         "alias": loading.alias,
         "staged": [loading.staging_uri, loading.bulk_import, loading.file_mb],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tuku.milvus import collection, index, load
+from tuku.milvus import collection, index, load, made_as
 from tuku.milvus.context import Loaded
 from tuku.milvus.index_params import remarks
 from tuku.milvus.loaded_runs import LoadedRuns
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     """Bring the collection that readers see in line with the lake, and prove it."""
     client, config = context.client, context.config
-    noted = LoadedRuns.read(collection.properties(client, name)) or LoadedRuns()
+    properties = collection.properties(client, name)
+    noted = LoadedRuns.read(properties) or LoadedRuns()
     runs = context.lake.run_ids()
     started = time.perf_counter()
     context.require_lease()
@@ -30,7 +31,7 @@ def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     remark = remarks(config.milvus.index, rows) if exchanged else ""
     deleted = load.delete(client, name, context.lake.deleted_since(noted))
     inserted = send(context, name, context.lake.changed_since(noted))
-    index.load(client, name, config.milvus.timeout_s, replicas=config.milvus.replicas)
+    index.load(client, name, config.milvus.timeout_s, replicas=made_as.replicas(properties, config.milvus))
     cut_off_s = time.perf_counter() - started if exchanged else 0.0
     context.settle(name, collection.count(client, name))
     outcome = Loaded(
