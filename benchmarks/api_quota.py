@@ -8,8 +8,8 @@ Pictures have 0.15 megapixel there (0.79 where no quota binds), so that two core
 6,000 of them a minute.
 
 * use: captions accepted in the steady state (first and last tenth of the time dropped) over what the quota allows.
-  Where the limit changes on the way: use from 30 s after the service accepts anything again. When it is halved, the last
-  minute holds twice what it may, and for 30 s nothing is accepted, whoever asks.
+  Where the limit changes on the way: use from 30 s after the service accepts anything again. When it is halved, the
+  last minute holds twice what it may, and for 30 s nothing is accepted, whoever asks.
 * refused: of all requests for captions. The highest minute and second are over what the quota allows in one.
 * free: no quota, latency 1 s, 256 requests in flight: captions/s over those of a script written by hand (asyncio, the
   SDK, one process, JPEGs shrunk on load) in the same run.

@@ -275,12 +275,13 @@ class LoadConfig(Section):
     alias: bool = True
     staging_uri: Name | None = None
     staging_path: Name | None = None
-    bulk_import: Literal["auto", "off", "grpc", "rest"] = "auto"
+    bulk_import: Literal["auto", "never", "grpc", "rest"] = "auto"
     rest_url: Address | None = None
     cluster_id: Name | None = None
     file_mb: Annotated[int, Field(ge=1, le=4_096)] = 256
     stall_s: Seconds = 900.0
-    in_flight: Annotated[int, Field(ge=1, le=64)] = 4
+    imports_in_flight: Annotated[int, Field(ge=1, le=1_024)] = 16
+    requests_in_flight: Annotated[int, Field(ge=1, le=64)] = 4
     keep: Annotated[int, Field(ge=0)] = 2
     rebuild_fraction: Fraction = 0.5
     batch_rows: Count = 1_000

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from tuku import config_keys
 from tuku.config import Config
-from tuku.config_keys import allowed_values, find_key, looks_secret
+from tuku.config_keys import allowed_values, find_key, is_own_key, looks_secret
 from tuku.config_yaml import LocatedDict, YamlError, parse_yaml
 from tuku.errors import ConfigError
 
@@ -61,7 +61,7 @@ def dump_config(config: Config) -> str:
 
     That is no token, no user, password or query inside an address, and no entry that is named as a secret would be.
     """
-    values = _without_secrets(config.model_dump(mode="json"))
+    values = _without_secrets(config.model_dump(mode="json"), ())
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
     return _without_credentials(text)
 
@@ -135,11 +135,21 @@ class _Draft:
             raise ConfigError(f"{len(self.problems)} mistakes in the configuration: {numbered}.", remedy) from None
         return config
 
+    def _explain_section(self, details: ErrorDetails) -> str:
+        """What is wrong with keys of a section that do not go together."""
+        section = tuple(str(part) for part in details["loc"])
+        given = [(key, origin) for key, origin in self.origins.items() if key[: len(section)] == section]
+        error = details.get("ctx", {}).get("error", details["msg"])
+        where = f"{given[-1][1]}: " if given else ""
+        return f"{where}{'.'.join(section)}: {error}"
+
     def _explain(self, details: ErrorDetails) -> str:
         # Pydantic's location goes on below the key: with an item's number, or the name of a type that it tried.
         path = tuple(str(part) for part in details["loc"])
-        while path not in self.origins:
+        while path and path not in self.origins:
             path = path[:-1]
+        if not path:
+            return self._explain_section(details)
         value: Any = reduce(getitem, path, self.values)
         allowed = details["ctx"]["error"] if details["type"] == "value_error" else allowed_values(path)
         return f"{self.origins[path]}: {'.'.join(path)} is {_shown(value)}; allowed: {allowed}"
@@ -197,9 +207,14 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-def _without_secrets(values: dict[str, Any]) -> dict[str, Any]:
+def _without_secrets(values: dict[str, Any], path: config_keys.Path) -> dict[str, Any]:
+    """Without what is named as a secret would be, but is no key of tuku's own, such as milvus.partition_key."""
     return {
-        key: _without_secrets(value) if isinstance(value, dict) else "***" if looks_secret(key) else value
+        key: _without_secrets(value, (*path, key))
+        if isinstance(value, dict)
+        else "***"
+        if looks_secret(key) and not is_own_key((*path, key))
+        else value
         for key, value in values.items()
     }
 

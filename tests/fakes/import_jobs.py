@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from tuku.errors import MilvusError
+from tuku.milvus.calls import MilvusAwayError
 from tuku.milvus.imports import ImportJob
 
 LOST_ROWS = 3
@@ -22,11 +23,13 @@ class PlayedImporter:
         acts: for the last part of a path, what becomes of its imports, one after the other: ``fail``, ``short``,
             ``stall``, ``unheard`` (it is begun, and the answer is lost); anything else ends well, as do further ones.
         looks: how often a job is looked at before it is over.
+        away: so many questions about jobs find nobody.
         imported: how often the ids of finished jobs were brought.
     """
 
     acts: dict[str, list[str]] = field(default_factory=dict)
     looks: int = 2
+    away: int = 0
     imported: Counter[str] = field(default_factory=Counter)
     started: list[str] = field(default_factory=list)
     most_at_once: int = 0
@@ -48,6 +51,9 @@ class PlayedImporter:
 
     def job(self, job_id: str) -> ImportJob:
         self._looked[job_id] += 1
+        if self.away:
+            self.away -= 1
+            raise MilvusAwayError("the server is starting")
         job = self._jobs[job_id]
         if job.state == "running" and self._looked[job_id] >= self.looks:
             job = self._jobs[job_id] = self._over(job)

@@ -81,6 +81,7 @@ def test_a_first_load_fills_proves_and_promotes(uri: str, lake: MemoryLake) -> N
     assert report.seconds > 0
     names = [check.name for check in report.checks]
     assert names == [
+        "rows sent",
         "rows",
         "keys",
         "index of image_embedding",

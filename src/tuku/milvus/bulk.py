@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tuku.milvus.calls import wait_until
+from tuku.errors import MilvusError
+from tuku.milvus.calls import MilvusAwayError, wait_until
 from tuku.milvus.export import cut_into, write_import_file
 from tuku.milvus.imports import ImportFailedError
 from tuku.milvus.ledger import StagedFile
@@ -36,6 +37,9 @@ class _Watched:
 
     percent: int = -1
     moved_s: float = field(default_factory=time.monotonic)
+
+    def stands_for(self, seconds: float) -> bool:
+        return time.monotonic() - self.moved_s > seconds
 
 
 @dataclass
@@ -140,8 +144,10 @@ class BulkImport:
         rows = sum(file.rows for file in self.ledger.files.values() if file.state == "done")
         for name, watched in list(self._watched.items()):
             file = self.ledger.files[name]
-            job = self.importer.job(file.job_id)
-            if job.state == "failed":
+            job = self._ask(file.job_id, watched)
+            if job is None:
+                rows += file.rows * max(0, watched.percent) // 100
+            elif job.state == "failed":
                 del self._watched[name]
                 self._again(name, job)
             elif job.state == "done":
@@ -152,6 +158,15 @@ class BulkImport:
                 rows += file.rows * job.percent // 100
                 self._require_movement(name, job, watched)
         self.progress(rows)
+
+    def _ask(self, job_id: str, watched: _Watched) -> ImportJob | None:
+        """What has become of a job; None if Milvus is away, which it may be as long as an import may stand still."""
+        try:
+            return self.importer.job(job_id)
+        except MilvusAwayError as error:
+            if watched.stands_for(self.stall_s):
+                raise MilvusError(error.message, error.remedy) from error
+            return None
 
     def _again(self, name: str, job: ImportJob) -> None:
         attempts = self.ledger.files[name].attempts
@@ -177,7 +192,7 @@ class BulkImport:
     def _require_movement(self, name: str, job: ImportJob, watched: _Watched) -> None:
         if job.percent != watched.percent:
             watched.percent, watched.moved_s = job.percent, time.monotonic()
-        elif time.monotonic() - watched.moved_s > self.stall_s:
+        elif watched.stands_for(self.stall_s):
             self.ledger.remove()
             raise ImportFailedError(
                 f"The import of {self.staging.path(name)} into {self.ledger.collection} (job {job.job_id}) has stood at"

@@ -24,6 +24,10 @@ TRANSIENT_GRPC_CODES = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"}
 PATIENCE = RetryPolicy(attempts=5, first_wait_s=0.4, max_wait_s=5.0)
 
 
+class MilvusAwayError(MilvusError):
+    """Milvus is starting, busy or out of reach: what was asked may succeed a moment later."""
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed a moment later, by type and code."""
     import grpc
@@ -74,15 +78,22 @@ def wait_until(ready: Callable[[], str], timeout_s: float, poll_s: float = 0.2) 
         poll_s: seconds between the first two questions; up to ten times as long later.
 
     Raises:
-        MilvusError: something was still missing at the deadline; the message says what.
+        MilvusError: something was still missing at the deadline, or Milvus was still away; the message says what.
     """
+
+    def asked() -> str:
+        try:
+            return ready()
+        except MilvusAwayError as error:  # it may be back before the deadline
+            return error.message
+
     polls = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool),
         stop=tenacity.stop_after_delay(timeout_s),
         wait=tenacity.wait_exponential(multiplier=poll_s, max=poll_s * 10),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else "",
     )
-    missing = polls(ready)
+    missing = polls(asked)
     if missing:
         raise MilvusError(
             f"Milvus was not ready after {timeout_s:g} s: {missing}.",
@@ -99,16 +110,14 @@ def milvus_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except MilvusException as error:
-        raise MilvusError(
-            f"Milvus failed while {doing}: {error.message} (code {error.code}).", _remedy(error)
-        ) from error
+        raise _failed(error, f"Milvus failed while {doing}: {error.message} (code {error.code}).") from error
     except grpc.RpcError as error:
-        raise MilvusError(
-            f"Milvus failed while {doing}: {error.details()} ({error.code().name}).", _remedy(error)
-        ) from error
+        raise _failed(error, f"Milvus failed while {doing}: {error.details()} ({error.code().name}).") from error
 
 
-def _remedy(error: BaseException) -> str:
+def _failed(error: BaseException, message: str) -> MilvusError:
     if is_transient(error):
-        return "It may be starting or busy; the lake is complete, so `tuku load` can simply be run again."
-    return ""
+        return MilvusAwayError(
+            message, "It may be starting or busy; the lake is complete, so `tuku load` can simply be run again."
+        )
+    return MilvusError(message)

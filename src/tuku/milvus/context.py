@@ -112,7 +112,7 @@ class LoadContext:
     @property
     def parallel(self) -> int:
         """Requests that may be under way at once."""
-        return self.config.load.in_flight if self.able.parallel_writes else 1
+        return self.config.load.requests_in_flight if self.able.parallel_writes else 1
 
     def settle(self, name: str, rows: int) -> None:
         """Wait until every row of a collection is indexed, and it can be searched."""

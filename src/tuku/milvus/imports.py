@@ -80,7 +80,7 @@ def importer(config: Config, kind: Literal["grpc", "rest"]) -> Importer:
 
 
 def probe_imports(config: Config) -> Literal["grpc", "rest"] | None:
-    """How bulk imports are started there: REST jobs if it has them, or gRPC; None if neither, or they are off.
+    """How bulk imports are started there: REST jobs if it has them, or gRPC; None if neither, or they are not wanted.
 
     Raises:
         MilvusError: the interface that `load.bulk_import` names does not answer.
@@ -89,7 +89,7 @@ def probe_imports(config: Config) -> Literal["grpc", "rest"] | None:
     from tuku.milvus.import_rest import RestImporter
 
     asked = config.load.bulk_import
-    if asked == "off":
+    if asked == "never":
         return None
     if asked != "auto":
         return asked

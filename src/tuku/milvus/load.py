@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 REQUEST_BYTES = 16 * 1024 * 1024
 REQUEST_TIMEOUT_S = 60.0
 DELETE_ROWS = 1000  # their ids, of at most 512 bytes, become one filter expression
+
+_Request = tuple[int, "Callable[[], None]"]
+"""How many rows, and what sends them."""
 
 
 def upsert(
@@ -59,36 +63,31 @@ def upsert(
         ConfigError: an id that the key field cannot hold, or a missing vector.
         MilvusError: Milvus refused, or failed for longer than the policy lasts.
     """
-    inserted = 0
     layout = collection.layout(client, name)
-    under_way: deque[tuple[int, Future[None]]] = deque()
 
-    def wait(most: int) -> None:
-        nonlocal inserted
-        while len(under_way) > most:
-            rows, request = under_way.popleft()
-            request.result()
-            inserted += rows
-            if sent:
-                sent(inserted)
-
-    with ThreadPoolExecutor(parallel, thread_name_prefix="tuku-milvus") as pool:
+    def requests() -> Iterator[_Request]:
         for table in regrouped(batches, batch_rows):
             rows = list({row[ID]: row for row in milvus_rows(table, layout)}.values())
-            request = pool.submit(_send, client, name, rows, fresh=fresh, policy=policy or PATIENCE)
-            under_way.append((len(rows), request))
-            wait(parallel - 1)
-        wait(0)
-    return inserted
+            yield len(rows), partial(_send, client, name, rows, fresh=fresh, policy=policy or PATIENCE)
+
+    return _send_all(requests(), parallel, sent)
 
 
-def delete(client: MilvusClient, name: str, ids: Iterable[pa.Array], policy: RetryPolicy | None = None) -> int:
+def delete(
+    client: MilvusClient,
+    name: str,
+    ids: Iterable[pa.Array],
+    *,
+    parallel: int = 1,
+    policy: RetryPolicy | None = None,
+) -> int:
     """Take images out of a collection; ids that it does not hold are passed over.
 
     Args:
         client: an open client.
         name: a collection with tuku's schema.
         ids: of the images, some at a time.
+        parallel: requests under way at once.
         policy: how a request that failed for the moment is sent again.
 
     Returns:
@@ -97,13 +96,14 @@ def delete(client: MilvusClient, name: str, ids: Iterable[pa.Array], policy: Ret
     Raises:
         MilvusError: Milvus refused, or failed for longer than the policy lasts.
     """
-    deleted = 0
-    for some in ids:
-        for start in range(0, len(some), DELETE_ROWS):
-            wanted = some.slice(start, DELETE_ROWS).to_pylist()
-            _delete(client, name, wanted, policy or PATIENCE)
-            deleted += len(wanted)
-    return deleted
+
+    def requests() -> Iterator[_Request]:
+        for some in ids:
+            for start in range(0, len(some), DELETE_ROWS):
+                wanted = some.slice(start, DELETE_ROWS).to_pylist()
+                yield len(wanted), partial(_delete, client, name, wanted, policy or PATIENCE)
+
+    return _send_all(requests(), parallel)
 
 
 def flush(client: MilvusClient, name: str, timeout_s: float) -> None:
@@ -127,6 +127,28 @@ def regrouped(batches: Iterable[pa.Table], batch_rows: int) -> Iterator[pa.Table
             waiting, rows, weight = [rest], rest.num_rows, rest.nbytes
     if rows:
         yield pa.concat_tables(waiting)
+
+
+def _send_all(requests: Iterator[_Request], parallel: int, sent: Callable[[int], None] | None = None) -> int:
+    """Send requests, so many at once, and return how many rows they were of; the first that fails ends it."""
+    done = 0
+    under_way: deque[tuple[int, Future[None]]] = deque()
+
+    def wait(most: int) -> None:
+        nonlocal done
+        while len(under_way) > most:
+            rows, answer = under_way.popleft()
+            answer.result()
+            done += rows
+            if sent:
+                sent(done)
+
+    with ThreadPoolExecutor(parallel, thread_name_prefix="tuku-milvus") as pool:
+        for rows, request in requests:
+            under_way.append((rows, pool.submit(request)))
+            wait(parallel - 1)
+        wait(0)
+    return done
 
 
 def _send(client: MilvusClient, name: str, rows: Sequence[dict[str, Any]], *, fresh: bool, policy: RetryPolicy) -> None:

@@ -21,6 +21,7 @@ from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.made_as import settled
 from tuku.milvus.staging import Staging
 from tuku.milvus.upsert import send
+from tuku.report import Check
 from tuku.schemas import IMAGES
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
         reason="; ".join(filter(None, (reason, remarks(config.milvus.index, inserted)))),
         collection=ledger.collection,
         inserted=inserted,
-        checks=context.prove(ledger.collection),
+        checks=[_sent_check(context, inserted), *context.prove(ledger.collection)],
         files=len(ledger.files),
         readers_cut_off_s=time.perf_counter() - started if in_place else 0.0,
     )
@@ -114,7 +115,7 @@ def _fill(context: LoadContext, ledger: LoadLedger) -> int:
 def _import(context: LoadContext, ledger: LoadLedger) -> int:
     kind = context.able.imports
     if kind is None:
-        raise ConfigError("This Milvus has no bulk import any more.", "Set load.bulk_import to off.")
+        raise ConfigError("This Milvus has no bulk import any more.", "Set load.bulk_import to never.")
     total = context.lake.rows()
     imports = importer(context.config, kind)
     try:
@@ -123,7 +124,7 @@ def _import(context: LoadContext, ledger: LoadLedger) -> int:
             Staging.of(context.config.load, ledger.collection),
             ledger,
             collection.layout(context.client, ledger.collection),
-            in_flight=context.config.load.in_flight,
+            in_flight=context.config.load.imports_in_flight,
             stall_s=context.config.load.stall_s,
             before_each=context.require_lease,
             progress=lambda rows: context.progress("import", rows, total),
@@ -169,6 +170,11 @@ def _forget(context: LoadContext, ledger: LoadLedger) -> None:
     if context.config.load.staging_uri is not None:
         Staging.of(context.config.load, ledger.collection).clear()
     ledger.remove()
+
+
+def _sent_check(context: LoadContext, inserted: int) -> Check:
+    rows = context.lake.rows()
+    return Check(name="rows sent", expected=rows, actual=inserted, passed=inserted == rows)
 
 
 def _is_unfinished(context: LoadContext, name: str) -> bool:

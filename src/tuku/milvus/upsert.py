@@ -29,7 +29,7 @@ def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     rows = context.lake.rows()
     exchanged = index.build_indexes(client, name, config.milvus, rows, context.able)
     remark = remarks(config.milvus.index, rows) if exchanged else ""
-    deleted = load.delete(client, name, context.lake.deleted_since(noted))
+    deleted = load.delete(client, name, context.lake.deleted_since(noted), parallel=context.parallel)
     inserted = send(context, name, context.lake.changed_since(noted))
     index.load(client, name, config.milvus.timeout_s, replicas=made_as.replicas(properties, config.milvus))
     cut_off_s = time.perf_counter() - started if exchanged else 0.0

@@ -130,6 +130,21 @@ def test_one_that_never_ends_is_named_and_the_next_load_begins_anew(tmp_path: Pa
     assert list(LoadLedger.all(DiskStorage(tmp_path / "lake"))) == []
 
 
+def test_a_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
+    importer = PlayedImporter(away=20)
+    bulk(tmp_path, importer, begun(tmp_path)).run(tables())
+    assert importer.imported == {f"i{n}": 1 for n in range(25)}
+
+
+def test_a_server_that_stays_away_ends_the_load_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    importer = PlayedImporter(away=10_000)
+    with pytest.raises(MilvusError, match="the server is starting"):
+        bulk(tmp_path, importer, begun(tmp_path), stall_s=0.05).run(tables())
+    importer.away = 0
+    bulk(tmp_path, importer).run(tables())
+    assert importer.imported == {f"i{n}": 1 for n in range(25)}
+
+
 def test_an_import_whose_start_was_not_heard_of_is_found_again(tmp_path: Path) -> None:
     importer = PlayedImporter({"part-00001.parquet": ["unheard"]})
     with pytest.raises(MilvusError, match="the connection broke"):

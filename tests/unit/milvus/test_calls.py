@@ -102,3 +102,22 @@ def test_waiting_ends_when_nothing_is_missing_or_at_the_deadline() -> None:
     assert next(answers, None) is None
     with pytest.raises(MilvusError, match=r"after 0\.05 s: 7 rows pending"):
         wait_until(lambda: "7 rows pending", timeout_s=0.05, poll_s=0.001)
+
+
+def test_a_server_that_is_away_is_waited_for_until_the_deadline() -> None:
+    answers = iter([RpcError(grpc.StatusCode.UNAVAILABLE), MilvusException(8, "rate limit"), None])
+
+    def ready() -> str:
+        with milvus_errors("asking"):
+            if (error := next(answers)) is not None:
+                raise error
+        return ""
+
+    wait_until(ready, timeout_s=5, poll_s=0.001)
+
+    def away() -> str:
+        with milvus_errors("asking"):
+            raise RpcError(grpc.StatusCode.UNAVAILABLE)
+
+    with pytest.raises(MilvusError, match=r"not ready after 0.05 s: Milvus failed while asking: the details"):
+        wait_until(away, timeout_s=0.05, poll_s=0.001)

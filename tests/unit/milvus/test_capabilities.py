@@ -1,4 +1,4 @@
-"""What a Milvus cannot do is refused before any work, with what it can; what only a fresh collection can have is said."""
+"""What a Milvus cannot do is refused before any work; what only a fresh collection can have is said."""
 
 from __future__ import annotations
 

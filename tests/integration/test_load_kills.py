@@ -1,0 +1,125 @@
+"""The loader, or the Milvus server, is killed at each step of a load: the next `tuku load` ends as if nothing had been.
+
+The server has come back when the next load begins, 10 s after it was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from load_world import LoadWorld, add_run
+from milvus_server import MilvusServer
+from tuku.milvus.connect import connected
+
+pytestmark = [pytest.mark.milvus, pytest.mark.long, pytest.mark.timeout(600)]
+
+SEED = int(os.environ.get("KILL_SEED", "0"))
+ROWS = 6_000
+DOWN_S = 10.0
+BULK = ("load.file_mb=1", "load.stall_s=20")
+INSERT = ("load.bulk_import=never", "load.batch_rows=200", "load.requests_in_flight=2")
+STEPS = [("load", BULK), ("import", BULK), ("index", BULK), ("verify", BULK), ("insert", INSERT), ("index", INSERT)]
+NAMES = [f"{step}, {'bulk' if chosen is BULK else 'inserts'}" for step, chosen in STEPS]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
+    with MilvusServer(tmp_path_factory.mktemp("milvus") / "server") as running:
+        yield running
+
+
+@pytest.fixture
+def world(server: MilvusServer, tmp_path: Path) -> Iterator[LoadWorld]:
+    made = LoadWorld(tmp_path, server)
+    add_run(made.lake, 0, ROWS)
+    yield made
+    with connected(made.config.milvus, create=False) as client:
+        client.drop_alias("tuku")
+        for name in client.list_collections():
+            client.drop_collection(name)
+
+
+def wait_for(step: str, loader: subprocess.Popen[str]) -> list[str]:
+    """Read what the loader says until it has entered a step (``load`` is its begin)."""
+    assert loader.stderr is not None
+    said: list[str] = []
+    for line in loader.stderr:
+        said.append(line)
+        if f"tuku {step}" in line:
+            return said
+    raise AssertionError(f"it ended before {step}: {''.join(said)}")
+
+
+def settings(world: LoadWorld, chosen: tuple[str, ...]) -> None:
+    world.settings = [f"load.staging_uri={world.folder / 'staged'}", *chosen]
+
+
+def require_as_undisturbed(world: LoadWorld, *, of: int = 1) -> None:
+    """Everything of the lake once, and nothing else on the server or in the staging folder."""
+    assert world.differences() == []
+    assert len(world.collections()) == of
+    assert world.left_behind() == []
+
+
+@pytest.mark.parametrize(("step", "chosen"), STEPS, ids=NAMES)
+def test_the_loader_is_killed(world: LoadWorld, step: str, chosen: tuple[str, ...]) -> None:
+    chance = random.Random(f"{step} {chosen} {SEED}")
+    settings(world, chosen)
+    for _ in range(2):  # the second one may be killed while it goes on from the first
+        with world.started("load") as loader:
+            wait_for(step, loader)
+            time.sleep(chance.uniform(0.0, 2.0))
+            loader.send_signal(signal.SIGKILL)
+    last = world("load")
+    assert last.code == 0, last.err
+    require_as_undisturbed(world)
+
+
+def test_the_loader_is_killed_at_the_swap_and_after_it(world: LoadWorld) -> None:
+    settings(world, BULK)
+    assert world("load").code == 0
+    add_run(world.lake, 0, ROWS)
+    for delay_s in (0.0, 0.15, 0.3, 0.6, 1.0):
+        with world.started("load", "--strategy", "rebuild") as loader:
+            wait_for("verify", loader)
+            time.sleep(delay_s)
+            loader.send_signal(signal.SIGKILL)
+    last = world("load")
+    assert last.code == 0, last.err
+    assert world.differences() == []
+    assert world("load", "--strategy", "rebuild", "--set", "load.keep=0").code == 0
+    require_as_undisturbed(world)
+
+
+@pytest.mark.parametrize(("step", "chosen"), STEPS[1:], ids=NAMES[1:])
+def test_the_server_is_killed(world: LoadWorld, step: str, chosen: tuple[str, ...]) -> None:
+    chance = random.Random(f"server {step} {chosen} {SEED}")
+    settings(world, chosen)
+    with world.started("load") as loader:
+        wait_for(step, loader)
+        time.sleep(chance.uniform(0.0, 2.0))
+        world.server.kill()
+        back = threading.Timer(DOWN_S, world.server.start)
+        back.start()
+        said, _ = _ended(loader)
+        back.join()
+    assert "Traceback" not in said, said
+    last = world("load")
+    assert last.code == 0, last.err
+    require_as_undisturbed(world)
+
+
+def _ended(loader: subprocess.Popen[str]) -> tuple[str, int]:
+    """What it said to the end, and how it ended: well, if it has waited for the server, or with a message."""
+    _, said = loader.communicate(timeout=300)
+    assert loader.returncode in {0, 1, 4}, said
+    return said, loader.returncode
