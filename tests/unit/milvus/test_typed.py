@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from fakes.memory_lake import DIM, images
+from fakes.memory_lake import DIM, images, with_metadata
 from tuku.config import FIELD_NAMES, MilvusConfig
 from tuku.errors import ConfigError
 from tuku.milvus.export import DYNAMIC, import_table
@@ -73,17 +73,15 @@ def test_a_row_without_a_partition_key_is_filed_under_the_zero(kind: Any, zero: 
     assert typed_value(None, "column", Typed(kind, nullable=False, partitioned=True), "i1") == zero
 
 
-def with_metadata(*metadata: dict) -> pa.Table:
-    table = images([f"i{number}" for number in range(len(metadata))], "r1")
-    texts = pa.array([json.dumps(each) for each in metadata])
-    return table.set_column(table.schema.get_field_index("metadata"), table.schema.field("metadata"), texts)
+def catalogue(*metadata: dict) -> pa.Table:
+    return with_metadata(images([f"i{number}" for number in range(len(metadata))], "r1"), metadata)
 
 
 LAYOUT = Layout(("image_embedding",), DIM, {"price": Typed("double"), "category": Typed("varchar")})
 
 
 def test_typed_columns_are_no_dynamic_fields_any_more() -> None:
-    table = with_metadata({"price": 1, "category": "shoe", "other": [1]}, {"price": None, "meta": 2})
+    table = catalogue({"price": 1, "category": "shoe", "other": [1]}, {"price": None, "meta": 2})
     first, second = milvus_rows(table, LAYOUT)
     assert (first["price"], first["category"], first["other"]) == (1.0, "shoe", [1])
     assert (second["price"], second["category"], second["meta"]) == (None, None, 2)
@@ -96,7 +94,7 @@ def test_typed_columns_are_no_dynamic_fields_any_more() -> None:
 
 def test_a_typed_value_does_not_count_against_the_dynamic_fields() -> None:
     kept = "x" * (MAX_METADATA_BYTES - 100)
-    [row] = milvus_rows(with_metadata({"category": "y" * 8_000, "other": kept}), LAYOUT)
+    [row] = milvus_rows(catalogue({"category": "y" * 8_000, "other": kept}), LAYOUT)
     assert len(row["category"]) == 8_000
     assert row["other"] == kept
 
