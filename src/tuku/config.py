@@ -188,8 +188,8 @@ class IndexConfig(Section):
 
     type: Literal["HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "DISKANN", "FLAT", "AUTOINDEX"] = "HNSW"
     metric: Literal["COSINE", "IP", "L2"] = "COSINE"
-    params: dict[str, int | float | str] = {}
-    search_params: dict[str, int | float | str] = {}
+    params: dict[str, bool | int | float | str] = {}
+    search_params: dict[str, bool | int | float | str] = {}
 
 
 class TlsConfig(Section):
@@ -209,6 +209,27 @@ class TlsConfig(Section):
         return self
 
 
+FIELD_NAMES = frozenset(
+    {
+        *("id", "origin", "image_description", "keywords", "run_id", "caption_model", "embed_model", "content_sha256"),
+        *("image_embedding", "text_embedding"),
+    }
+)
+"""What no column of the metadata can be called in a collection."""
+_OF_MILVUS = frozenset({"RowID", "Timestamp"})
+
+
+def _free_name(value: str) -> str:
+    if value in FIELD_NAMES | _OF_MILVUS:
+        raise ValueError(
+            f"other names than {value}: every collection has a field that is called so,"
+            f" and a column of this name is found as meta_{value}"
+            if value not in _OF_MILVUS
+            else f"other names than {value}, which Milvus keeps for itself"
+        )
+    return value
+
+
 class MilvusConfig(Section):
     """Where the collection lives and what it looks like."""
 
@@ -219,7 +240,9 @@ class MilvusConfig(Section):
     collection: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")] = "tuku"
     vectors: tuple[Literal["image", "text"], ...] = Field(default=("image", "text"), min_length=1)
     index: IndexConfig = IndexConfig()
-    indexed_metadata: dict[ColumnName, Literal["varchar", "int64", "double", "bool"]] = {}
+    indexed_metadata: dict[
+        Annotated[ColumnName, AfterValidator(_free_name)], Literal["varchar", "int64", "double", "bool"]
+    ] = {}
     shards: Count = 1
     partition_key: Name | None = None
     partitions: Count | None = None

@@ -48,6 +48,12 @@ def looks_secret(name: str) -> bool:
     return letters.endswith(_SECRETS) and letters not in _NO_SECRETS
 
 
+def is_own_key(path: Path) -> bool:
+    """Whether tuku has a key of this name, as opposed to an entry of a dictionary, which bears any name."""
+    section = find_key(path[:-1])
+    return section is not None and section.children is not None and path[-1] in section.children
+
+
 def find_key(path: Path) -> Key | None:
     """The key at `path`, or None if there is none."""
     schema: Mapping[str, Any] = _schema()

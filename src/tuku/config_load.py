@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from tuku import config_keys
 from tuku.config import Config
-from tuku.config_keys import allowed_values, find_key, looks_secret
+from tuku.config_keys import allowed_values, find_key, is_own_key, looks_secret
 from tuku.config_yaml import LocatedDict, YamlError, parse_yaml
 from tuku.errors import ConfigError
 
@@ -61,7 +61,7 @@ def dump_config(config: Config) -> str:
 
     That is no token, no user, password or query inside an address, and no entry that is named as a secret would be.
     """
-    values = _without_secrets(config.model_dump(mode="json"))
+    values = _without_secrets(config.model_dump(mode="json"), ())
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
     return _without_credentials(text)
 
@@ -205,9 +205,14 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-def _without_secrets(values: dict[str, Any]) -> dict[str, Any]:
+def _without_secrets(values: dict[str, Any], path: config_keys.Path) -> dict[str, Any]:
+    """Without what is named as a secret would be, but is no key of tuku's own, such as milvus.partition_key."""
     return {
-        key: _without_secrets(value) if isinstance(value, dict) else "***" if looks_secret(key) else value
+        key: _without_secrets(value, (*path, key))
+        if isinstance(value, dict)
+        else "***"
+        if looks_secret(key) and not is_own_key((*path, key))
+        else value
         for key, value in values.items()
     }
 

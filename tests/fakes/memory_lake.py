@@ -48,6 +48,12 @@ def images(ids: Sequence[str], run_id: str, seed: int = 0) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=IMAGES)
 
 
+def with_metadata(table: pa.Table, metadata: Sequence[dict]) -> pa.Table:
+    """The same rows in `schemas.IMAGES`, with other columns of the catalogue."""
+    texts = pa.array([json.dumps(each, ensure_ascii=False) for each in metadata])
+    return table.set_column(table.schema.get_field_index("metadata"), table.schema.field("metadata"), texts)
+
+
 class MemoryLake:
     """The lake's current view, in memory."""
 

@@ -128,7 +128,10 @@ def test_lists_on_the_command_line() -> None:
         ("milvus.vectors=[]", "milvus.vectors is []; allowed: a list of at least one item, each one of image, text"),
         ("milvus.vectors=[text, text]", "allowed: each vector at most once"),
         ("milvus.collection=a-b", "allowed: text that matches ^[A-Za-z_]"),
-        ("milvus.index.params.M=[1]", "milvus.index.params.M is [1]; allowed: a whole number, or a number, or text"),
+        (
+            "milvus.index.params.M=[1]",
+            "milvus.index.params.M is [1]; allowed: true or false, or a whole number, or a number, or text",
+        ),
         (
             "milvus.indexed_metadata.price=float",
             "milvus.indexed_metadata.price is 'float'; allowed: one of varchar, int64",
@@ -309,7 +312,16 @@ def test_a_quota_has_a_maximum() -> None:
 
 
 def test_a_dump_loads_again_as_the_same_configuration(tmp_path: Path) -> None:
-    config = load_config(None, ["manifest.uri=图库.csv", "milvus.index.params={M: 8}", "limits.max_cost=1.5"], {})
+    typed = ["milvus.indexed_metadata={category: varchar}", "milvus.partition_key=category"]
+    params = "milvus.index.params={M: 8}"
+    config = load_config(None, ["manifest.uri=图库.csv", params, "limits.max_cost=1.5", *typed], {})
     assert "图库.csv" in dump_config(config)
     assert "partition_key: null" in dump_config(config)
     assert load_config(profile(tmp_path, dump_config(config)), [], {}) == config
+
+
+def test_keys_that_do_not_go_together_are_named_with_where_they_were_set(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--set: milvus: partitions is the number of partitions by partition_key"):
+        load_config(None, ["milvus.partitions=4"], {})
+    with pytest.raises(ConfigError, match=r"milvus\.tls: cert_file and key_file go together"):
+        load_config(profile(tmp_path, "milvus: {tls: {cert_file: a.pem}}"), [], {})

@@ -12,6 +12,7 @@ from tuku.milvus.calls import milvus_errors
 from tuku.milvus.connect import is_local
 from tuku.milvus.fields import vector_fields
 from tuku.milvus.imports import probe_imports
+from tuku.milvus.index_params import require_params
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -27,6 +28,11 @@ _SINCE: dict[str, Version] = {"IVF_PQ": (2, 0), "DISKANN": (2, 2), "HNSW_SQ": (2
 _SEVERAL_VECTORS: Version = (2, 4)
 _NULLS: Version = (2, 5)
 _INVERTED: Version = (2, 4)
+_LITE_PARTITIONS = 16
+"""By a partition key Lite keeps so many, whatever it is asked for."""
+_LITE_NAMES = frozenset({"_seq", "_partition", "iso", "interval"})
+_DEFAULT_GROUP = "__default_resource_group"
+"""Of query nodes: where everything is that has not been put elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +44,14 @@ class Capabilities:
         version: major and minor, of the server or of what a managed service is compatible with.
         said: the version as it was told.
         imports: how bulk imports are started; None where they cannot be.
+        query_nodes: that copies of a collection can be on; None if it was not asked or does not say.
     """
 
     lite: bool
     version: Version
     said: str
     imports: Literal["grpc", "rest"] | None
+    query_nodes: int | None = None
 
     @property
     def several_vectors(self) -> bool:
@@ -60,17 +68,24 @@ class Capabilities:
         """Types of a vector index that can be built."""
         if self.lite:
             return _EVERYWHERE | {"HNSW_SQ"}
-        return _EVERYWHERE | {kind for kind, since in _SINCE.items() if self.version >= since}
+        since = {kind for kind, version in _SINCE.items() if self.version >= version}
+        # The server in the package `milvus` (2.3.5-lite) is built without DISKANN, and would try for ever.
+        return _EVERYWHERE | (since - {"DISKANN"} if self.said.endswith("-lite") else since)
 
     @property
     def parallel_writes(self) -> bool:
         """Whether several requests at once are faster than one after the other."""
         return not self.lite
 
-    def scalar_index(self, kind: str) -> str:
-        """The type of the index of a typed field (``varchar``, ``int64``, ``double``, ``bool``)."""
+    def scalar_index(self, kind: str) -> str | None:
+        """The type of the index of a typed field (``varchar``, ``int64``, ``double``, ``bool``); None if it has none.
+
+        Asked of Lite 3.2.2, which has INVERTED only, and of a server 2.3.5.
+        """
         if self.lite or self.version >= _INVERTED:
             return "INVERTED"
+        if kind == "bool":
+            return None
         return "Trie" if kind == "varchar" else "STL_SORT"
 
     def lines(self) -> list[str]:
@@ -97,7 +112,8 @@ def ask(client: MilvusClient, config: Config) -> Capabilities:
         said = str(client.get_server_version()).removeprefix("milvus_lite-")
     if is_local(config.milvus.uri):
         return Capabilities(lite=True, version=_version(said), said=said, imports=None)
-    return Capabilities(lite=False, version=_version(said), said=said, imports=probe_imports(config))
+    nodes = _query_nodes(client) if config.milvus.replicas > 1 else None
+    return Capabilities(lite=False, version=_version(said), said=said, imports=probe_imports(config), query_nodes=nodes)
 
 
 def embedded() -> Capabilities:
@@ -106,8 +122,13 @@ def embedded() -> Capabilities:
     return Capabilities(lite=True, version=_version(said), said=said, imports=None)
 
 
-def require_able(able: Capabilities, config: MilvusConfig) -> None:
+def require_able(able: Capabilities, config: MilvusConfig, dim: int) -> None:
     """Whether the configured collection can exist there.
+
+    Args:
+        able: what this Milvus can do.
+        config: the collection, its fields and its index.
+        dim: length of the vectors.
 
     Raises:
         ConfigError: naming the key, what is allowed, and the version that was found.
@@ -123,11 +144,45 @@ def require_able(able: Capabilities, config: MilvusConfig) -> None:
             f"milvus.index.type is {config.index.type}, which {here} does not have.",
             f"Choose one of {', '.join(sorted(able.index_types))}.",
         )
-    if able.lite and config.partition_key is not None:
+    require_params(config.index, dim, able)
+    if able.lite:
+        _require_lite(config)
+    if able.query_nodes is not None and config.replicas > able.query_nodes:
         raise ConfigError(
-            "milvus.partition_key is set, and Milvus Lite has no partition keys.",
+            f"milvus.replicas is {config.replicas}, and {here} has {able.query_nodes} query nodes,"
+            " each of which holds one copy of a collection.",
+            f"Set it to {able.query_nodes} at most, or add query nodes.",
+        )
+
+
+def _require_lite(config: MilvusConfig) -> None:
+    """What is for servers: Milvus Lite 3.2.2 passes over it without a word, or refuses a field's name."""
+    asked = {
+        "shards": config.shards > 1,
+        "replicas": config.replicas > 1,
+        "mmap": config.mmap is not None,
+        "partitions": config.partitions not in {None, _LITE_PARTITIONS},
+    }
+    for key in (key for key, is_asked in asked.items() if is_asked):
+        raise ConfigError(
+            f"milvus.{key} is {str(getattr(config, key)).lower()}, and Milvus Lite has nothing of the kind.",
             "Leave it out, or set milvus.uri to a server.",
         )
+    for name in config.indexed_metadata:
+        if name.casefold() in _LITE_NAMES:
+            raise ConfigError(
+                f"milvus.indexed_metadata.{name}: Milvus Lite has no field of this name.",
+                "Leave it out (it is then found as a dynamic field), rename the column, or use a server.",
+            )
+
+
+def _query_nodes(client: MilvusClient) -> int | None:
+    from pymilvus.exceptions import MilvusException
+
+    try:
+        return int(client.describe_resource_group(_DEFAULT_GROUP).num_available_node)
+    except MilvusException:  # a managed service has no such call, and not every user may ask
+        return None
 
 
 def _version(said: str) -> Version:

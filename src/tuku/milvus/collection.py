@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tuku.errors import ConfigError, VectorSpaceError
 from tuku.milvus.calls import milvus_errors
 from tuku.milvus.fields import ID, Layout, collection_schema, scalar_fields, vector_fields
+from tuku.milvus.made_as import made_as_note
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -81,7 +82,7 @@ def create(
         nulls: whether this Milvus knows them.
         notes: more properties, from the first moment on.
     """
-    stamp = {EMBED_MODEL: embed_model, DIM: str(dim), METRIC: config.index.metric}
+    stamp = {EMBED_MODEL: embed_model, DIM: str(dim), METRIC: config.index.metric, **made_as_note(config)}
     if config.mmap is not None:
         stamp[MMAP] = str(config.mmap).lower()
     spread: dict[str, int] = {"num_shards": config.shards}

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from tuku.config import Config, MilvusConfig
 
+_ANY_DIM = 0
+"""Every number divides it: whether an index fits the model's vectors is found out with the collection."""
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -45,9 +48,9 @@ def condition(config: Config) -> Condition:
             able = ask(client, config)
             databases = _databases(client)
     except MissingFileError:
-        require_able(embedded(), config.milvus)
+        require_able(embedded(), config.milvus, _ANY_DIM)
         return Condition(False, tuple(_lines(embedded(), config)), _doubt(embedded(), config))
-    require_able(able, config.milvus)
+    require_able(able, config.milvus, _ANY_DIM)
     _require_imports(able, config)
     lines = _lines(able, config)
     if not able.lite:

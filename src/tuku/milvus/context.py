@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tuku.milvus import index
+from tuku.milvus import collection, index, made_as
 from tuku.milvus.verify import LakeReader, verify
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ class LoadContext:
         milvus = self.config.milvus
         self.progress("index", 0, rows)
         index.wait_indexed(self.client, name, milvus, rows, milvus.timeout_s)
-        index.load(self.client, name, milvus.timeout_s, replicas=milvus.replicas)
+        copies = made_as.replicas(collection.properties(self.client, name), milvus)
+        index.load(self.client, name, milvus.timeout_s, replicas=copies)
         self.progress("index", rows, rows)
 
     def prove(self, name: str) -> list[Check]:

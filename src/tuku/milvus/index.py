@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuku.milvus.calls import milvus_errors, wait_until
-from tuku.milvus.collection import note, properties
+from tuku.milvus.collection import layout, note, properties
 from tuku.milvus.fields import vector_fields
+from tuku.milvus.index_params import build_params, wanted_params
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -17,25 +17,8 @@ if TYPE_CHECKING:
     from tuku.config import IndexConfig, MilvusConfig
     from tuku.milvus.capabilities import Capabilities
 
-logger = logging.getLogger(__name__)
-
 # Not every Milvus tells an index's parameters (Lite does not): what was asked for is noted on the collection.
 INDEX = "tuku.index"
-
-_GRAPH: dict[str, int | float | str] = {"M": 16, "efConstruction": 200}
-_CLUSTERS: dict[str, int | float | str] = {"nlist": 1_024}
-BUILD_PARAMS: dict[str, dict[str, int | float | str]] = {
-    "HNSW": _GRAPH,
-    "HNSW_SQ": {**_GRAPH, "sq_type": "SQ8"},
-    "IVF_FLAT": _CLUSTERS,
-    "IVF_SQ8": _CLUSTERS,
-    "IVF_PQ": {**_CLUSTERS, "nbits": 8},
-    "DISKANN": {},
-    "FLAT": {},
-    "AUTOINDEX": {},
-}
-# FAISS wants at least so many rows to train one cluster (ClusteringParameters.min_points_per_centroid).
-ROWS_PER_CLUSTER = 39
 
 
 @dataclass(frozen=True)
@@ -54,17 +37,6 @@ class IndexState:
 
     def __str__(self) -> str:
         return f"{self.indexed} of {self.total} rows indexed, {self.pending} pending"
-
-
-def build_params(index: IndexConfig, rows: int) -> dict[str, int | float | str]:
-    """Defaults, the configuration's over them, and no more clusters than the rows can train."""
-    params = {**BUILD_PARAMS[index.type], **index.params}
-    nlist = int(params.get("nlist", 0))
-    most = max(1, rows if "nlist" in index.params else rows // ROWS_PER_CLUSTER)
-    if nlist > most:
-        params["nlist"] = most
-        logger.info("index %s of %d rows: nlist lowered from %d to %d", index.type, rows, nlist, most)
-    return params
 
 
 def index_fits(client: MilvusClient, name: str, config: MilvusConfig) -> bool:
@@ -91,7 +63,9 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
     """
     if index_fits(client, name, config):
         return False
-    params = build_params(config.index, rows)
+    params = build_params(config.index, rows, layout(client, name).dim)
+    # pymilvus sends each parameter by itself, which servers want; Milvus Lite reads none but a dictionary of them.
+    sent = {"params": params} if able.lite else params
     with milvus_errors(f"building the indexes of collection {name}"):
         exchanged = bool(client.list_indexes(name))
         if exchanged:
@@ -105,14 +79,15 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
                 index_name=field,
                 index_type=config.index.type,
                 metric_type=config.index.metric,
-                params=params,
+                params=sent,
             )
             # sync waits for `state`, which proves nothing, and asks Lite for an RPC that it does not have.
             client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
         for field, kind in config.indexed_metadata.items():
-            if not client.list_indexes(name, field_name=field):
+            scalar = able.scalar_index(kind)
+            if scalar and not client.list_indexes(name, field_name=field):
                 wanted = client.prepare_index_params()
-                wanted.add_index(field, index_name=field, index_type=able.scalar_index(kind))
+                wanted.add_index(field, index_name=field, index_type=scalar)
                 client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
     note(client, name, index_note(config.index))
     return exchanged
@@ -202,5 +177,5 @@ def index_note(index: IndexConfig) -> dict[str, str]:
 
 
 def _asked_for(index: IndexConfig) -> str:
-    params = {**BUILD_PARAMS[index.type], **index.params}
-    return json.dumps({"type": index.type, "metric": index.metric, "params": params}, sort_keys=True)
+    asked = {"type": index.type, "metric": index.metric, "params": wanted_params(index)}
+    return json.dumps(asked, sort_keys=True)

@@ -76,7 +76,7 @@ def load_and_verify(
     started = time.perf_counter()
     with connected(config.milvus) as client:
         able = ask(client, config)
-        require_able(able, config.milvus)
+        require_able(able, config.milvus, dim)
         context = LoadContext(client, able, config, lake, ledgers, run_id, embed_model, dim, progress, require_lease)
         outcome = _load(context)
     return LoadReport(

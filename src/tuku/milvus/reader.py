@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tuku.errors import ConfigError
 from tuku.milvus import alias, collection, index
 from tuku.milvus.connect import without_credentials
+from tuku.milvus.index_params import require_params
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -33,10 +34,12 @@ def require_searchable(client: MilvusClient, config: MilvusConfig, embed_model: 
     """The collection behind `milvus.collection`, loaded, and filled by this model (``provider/model@revision``).
 
     Raises:
-        ConfigError: there is no such collection, or it has other fields or another metric than configured.
+        ConfigError: there is no such collection, it has other fields or another metric than configured, or
+            a parameter of the index is none.
         VectorSpaceError: another model filled it.
         MilvusError: it could not be loaded in time.
     """
+    require_params(config.index, dim)
     name = require_readable(client, config)
     collection.require_vector_space(client, name, embed_model)
     collection.check_schema(client, name, config, dim)

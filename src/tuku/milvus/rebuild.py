@@ -16,8 +16,10 @@ from tuku.milvus.context import Loaded
 from tuku.milvus.export import cut_into, rows_per_file
 from tuku.milvus.fields import Layout
 from tuku.milvus.imports import ForgottenJobError, importer
+from tuku.milvus.index_params import remarks
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
+from tuku.milvus.made_as import settled
 from tuku.milvus.staging import Staging
 from tuku.milvus.upsert import send
 from tuku.report import Check
@@ -48,7 +50,7 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
     context.settle(ledger.collection, inserted)
     outcome = Loaded(
         strategy="rebuild",
-        reason=reason,
+        reason="; ".join(filter(None, (reason, remarks(config.milvus.index, inserted)))),
         collection=ledger.collection,
         inserted=inserted,
         checks=[_sent_check(context, inserted), *context.prove(ledger.collection)],
@@ -209,7 +211,7 @@ def _content(context: LoadContext) -> str:
         "rows": context.lake.rows(),
         "model": [context.embed_model, context.dim],
         "fields": [milvus.vectors, milvus.indexed_metadata, milvus.partition_key],
-        "made_as": [milvus.shards, milvus.partitions, milvus.consistency, milvus.mmap, milvus.index.metric],
+        "made_as": [settled(milvus), milvus.index.metric],
         "alias": loading.alias,
         "staged": [loading.staging_uri, loading.bulk_import, loading.file_mb],
     }

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tuku.config import FIELD_NAMES
 from tuku.errors import ConfigError, VectorSpaceError
 from tuku.milvus.fields import (
     ID,
@@ -25,13 +26,11 @@ from tuku.milvus.fields import (
     MAX_KEYWORDS,
     MAX_METADATA_BYTES,
     Layout,
-    scalar_fields,
 )
 from tuku.milvus.typed import typed_value
 
 logger = logging.getLogger(__name__)
 
-RESERVED = frozenset([*scalar_fields(), "image_embedding", "text_embedding"])
 MAX_INT = 2**63 - 1
 
 
@@ -61,13 +60,13 @@ def scalar_columns(table: pa.Table, layout: Layout) -> tuple[dict[str, Sequence[
     columns: dict[str, Sequence[Any]] = {name: _texts(table, name) for name in MAX_BYTES}
     columns[KEYWORDS] = [_keywords(words) for words in table.column(KEYWORDS).to_pylist()]
     texts = table.column("metadata").to_pylist()
-    dynamic = [dynamic_fields(json.loads(text)) if text else {} for text in texts]
+    fields = [named_fields(json.loads(text)) if text else {} for text in texts]
     for name, typed in layout.typed.items():
         columns[name] = [
-            typed_value(fields.pop(name, None), name, typed, image_id)
-            for fields, image_id in zip(dynamic, columns[ID], strict=True)
+            typed_value(row.pop(name, None), name, typed, image_id)
+            for row, image_id in zip(fields, columns[ID], strict=True)
         ]
-    return columns, dynamic
+    return columns, [within_limit(row) for row in fields]
 
 
 def vector_matrix(table: pa.Table, name: str, dim: int) -> npt.NDArray[np.float32]:
@@ -94,8 +93,8 @@ def cut(text: str, max_bytes: int) -> str:
     return text if len(data) <= max_bytes else data[:max_bytes].decode(errors="ignore")
 
 
-def dynamic_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata as dynamic fields: nulls left out, values that JSON in Milvus can hold, names that are safe.
+def named_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as fields: nulls left out, values that JSON in Milvus can hold, names that are safe.
 
     A name that a fixed field bears gets the prefix ``meta_``; characters that no identifier has become ``_``.
     """
@@ -109,7 +108,7 @@ def dynamic_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
         while safe in fields:
             safe, number = f"{_safe_name(name)}_{number}", number + 1
         fields[safe] = value
-    return _within_limit(fields)
+    return fields
 
 
 @lru_cache(maxsize=1_024)  # a catalogue has few columns and many rows
@@ -117,7 +116,7 @@ def _safe_name(name: str) -> str:
     safe = re.sub(r"\W", "_", name) or "_"
     if safe[0].isdigit():
         safe = f"_{safe}"
-    return f"meta_{safe}" if safe in RESERVED else safe
+    return f"meta_{safe}" if safe in FIELD_NAMES else safe
 
 
 def _json_value(value: Any) -> Any:
@@ -132,7 +131,8 @@ def _json_value(value: Any) -> Any:
     return value
 
 
-def _within_limit(fields: dict[str, Any]) -> dict[str, Any]:
+def within_limit(fields: dict[str, Any]) -> dict[str, Any]:
+    """Dynamic fields that Milvus takes together: the largest ones are left out, with a warning."""
     # No character of str() becomes more than 4 bytes of JSON, and most metadata is far below the limit.
     if len(str(fields)) * 4 <= MAX_METADATA_BYTES:
         return fields

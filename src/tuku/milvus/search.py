@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuku.milvus.calls import milvus_errors
 from tuku.milvus.fields import ID, scalar_fields
+from tuku.milvus.index_params import Params, wanted_params
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MIN_EF = 64
 MAX_EF = 32_768  # Milvus takes no more
 MIN_NPROBE = 16
+MAX_SEARCH_LIST = 65_535
 
 
 @dataclass(frozen=True)
@@ -44,23 +46,29 @@ def everything(config: MilvusConfig) -> list[str]:
     return [*scalar_fields(), *config.indexed_metadata, "$meta"]
 
 
-def search_params(index: IndexConfig, limit: int, *, thorough: bool = False) -> dict[str, int | float | str]:
+def search_params(index: IndexConfig, limit: int, *, thorough: bool = False) -> Params:
     """How hard the index looks: more for longer result lists, most of all for a proof.
 
     Args:
-        index: its type, and `search_params` that override.
+        index: its type, and `search_params` that override. A list of candidates is never shorter than the results.
         limit: results wanted, the offset included.
         thorough: for looking up what is known to be there.
     """
-    params: dict[str, int | float | str] = {}
+    params: Params = {}
     if index.type.startswith("HNSW"):
         params["ef"] = MAX_EF if thorough else max(MIN_EF, 2 * limit)
     elif index.type == "AUTOINDEX" and thorough:
         params["ef"] = MAX_EF  # it is an HNSW in Lite and in open-source servers
     elif index.type.startswith("IVF"):
-        nlist = int(index.params.get("nlist", 1_024))
+        nlist = int(wanted_params(index)["nlist"])
         params["nprobe"] = nlist if thorough else min(nlist, max(MIN_NPROBE, nlist // 16))
-    return params if thorough else {**params, **index.search_params}
+    elif index.type == "DISKANN":
+        # Milvus before 2.4 takes no more than 200, or ten times the results.
+        params["search_list"] = min(MAX_SEARCH_LIST, max(200, 10 * limit) if thorough else max(MIN_EF, 2 * limit))
+    if thorough:
+        return params
+    params |= index.search_params
+    return params | {name: max(int(params[name]), limit) for name in ("ef", "search_list") if name in params}
 
 
 def search(
@@ -112,7 +120,7 @@ def _ask(
     index: IndexConfig,
     request: dict[str, Any],
     timeout_s: float,
-    params: dict[str, int | float | str],
+    params: Params,
 ) -> list[list[Hit]]:
     with milvus_errors(f"searching {name}.{request['anns_field']}"):
         answer = client.search(

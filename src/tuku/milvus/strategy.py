@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuku.milvus import collection, index
 from tuku.milvus.loaded_runs import LoadedRuns
+from tuku.milvus.made_as import changes
 from tuku.milvus.target import misfit
 
 if TYPE_CHECKING:
@@ -28,12 +29,19 @@ def choose(context: LoadContext, live: str | None) -> tuple[Strategy, str]:
     different = misfit(context.client, config, live, (context.embed_model, context.dim), context.lake.run_ids())
     if different:
         return "rebuild", different
-    if config.load.strategy != "auto":
-        return config.load.strategy, f"load.strategy is {config.load.strategy}"
-    return _by_what_changed(context, live)
+    if config.load.strategy == "rebuild":
+        return "rebuild", "load.strategy is rebuild"
+    other = changes(collection.properties(context.client, live), config.milvus)
+    if config.load.strategy == "upsert":
+        return "upsert", f"load.strategy is upsert{_stays(other)}"
+    return _by_what_changed(context, live, other)
 
 
-def _by_what_changed(context: LoadContext, live: str) -> tuple[Strategy, str]:
+def _stays(other: str) -> str:
+    return f"; {other}: only a rebuild changes that" if other else ""
+
+
+def _by_what_changed(context: LoadContext, live: str, other: str) -> tuple[Strategy, str]:
     config = context.config
     loaded = LoadedRuns.read(collection.properties(context.client, live))
     if loaded is None:
@@ -42,8 +50,10 @@ def _by_what_changed(context: LoadContext, live: str) -> tuple[Strategy, str]:
     if config.load.alias:  # in place these would cut readers off
         if not index.index_fits(context.client, live, config.milvus):
             return "rebuild", "the index in the configuration has changed"
+        if other:
+            return "rebuild", other
         rows = context.lake.rows()
         changed = context.lake.count_changed_since(loaded) if news else 0
         if changed > config.load.rebuild_fraction * rows:
             return "rebuild", f"{changed:,} of {rows:,} rows have changed, more than load.rebuild_fraction of them"
-    return "upsert", f"{live} fits and lacks {news} of the lake's runs"
+    return "upsert", f"{live} fits and lacks {news} of the lake's runs{_stays(other)}"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, StorageError
 from tuku.milvus import alias, collection
-from tuku.milvus.capabilities import ask, embedded, require_able
-from tuku.milvus.connect import MissingFileError, connect, connected, disconnect
+from tuku.milvus.capabilities import ask, require_able
+from tuku.milvus.connect import MissingFileError, connected
 from tuku.milvus.loaded_runs import LoadedRuns
 
 if TYPE_CHECKING:
@@ -36,21 +36,21 @@ def check_target(config: Config, *, embed_model: str, dim: int, run_ids: Collect
     """
     try:
         with connected(config.milvus, create=False) as client:
-            require_able(ask(client, config), config.milvus)
+            require_able(ask(client, config), config.milvus, dim)
             live = live_collection(client, config)
             if live is not None:
                 misfit(client, config, live, (embed_model, dim), run_ids)
     except MissingFileError:
-        require_able(embedded(), config.milvus)
-        _require_embedded(config)  # the load will make it, when all has been paid for
+        _require_embedded(config, dim)  # the load will make it, when all has been paid for
 
 
-def _require_embedded(config: Config) -> None:
+def _require_embedded(config: Config, dim: int) -> None:
     """Whether embedded Milvus works in this process and its file can be made: a file that is made and thrown away.
 
     Raises:
         StorageError: the folder of `milvus.uri` cannot be written to.
         MilvusError: embedded Milvus does not start, or cannot be reached.
+        ConfigError: it cannot have the configured collection.
     """
     folder = Path(config.milvus.uri).expanduser().resolve().parent
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
@@ -61,7 +61,8 @@ def _require_embedded(config: Config) -> None:
         )
     with tempfile.TemporaryDirectory(prefix="tuku-milvus-") as scratch:
         thrown_away = config.milvus.model_copy(update={"uri": f"{scratch}/tuku.db"})
-        disconnect(connect(thrown_away), thrown_away)
+        with connected(thrown_away) as client:
+            require_able(ask(client, config), config.milvus, dim)
 
 
 def live_collection(client: MilvusClient, config: Config) -> str | None:

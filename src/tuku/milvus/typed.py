@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tuku.errors import ConfigError
@@ -9,6 +10,13 @@ from tuku.milvus.fields import MAX_TYPED_BYTES, Kind, Typed
 
 _ZERO: dict[Kind, Any] = {"varchar": "", "int64": 0, "double": 0.0, "bool": False}
 _MAX_INT = 2**63 - 1
+_SHOWN = 80
+_IS: dict[Kind, str] = {
+    "varchar": f"a text (or number) of at most {MAX_TYPED_BYTES:,} bytes, as the type varchar asks",
+    "int64": "a whole number of 64 bits, as the type int64 asks",
+    "double": "a number, as the type double asks",
+    "bool": "true or false, as the type bool asks",
+}
 
 
 def typed_value(value: Any, name: str, typed: Typed, image_id: str) -> Any:
@@ -35,19 +43,28 @@ def typed_value(value: Any, name: str, typed: Typed, image_id: str) -> Any:
     fitting = _fitting(value, typed.kind)
     if fitting is None:
         raise ConfigError(
-            f"Image {image_id!r} has {name} = {str(value)[:80]!r}, which is not of the type {typed.kind}.",
-            f"Mend the manifest, or choose another type for milvus.indexed_metadata.{name}.",
+            f"Image {image_id!r} has {name} = {_shown(value)}, which is not {_IS[typed.kind]}.",
+            f"Mend the manifest, or choose another type for milvus.indexed_metadata.{name}, or take it out of there:"
+            " a dynamic field takes anything.",
         )
     return fitting
 
 
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+
+
 def _fitting(value: Any, kind: Kind) -> Any:
+    """The value in its field's type; None if it has none there. Numbers of a text column are texts."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "varchar":
         text = value if isinstance(value, str) else str(value)
-        return text if len(text.encode()) <= MAX_TYPED_BYTES else None
+        fits = (isinstance(value, str) or is_number) and len(text.encode()) <= MAX_TYPED_BYTES
+        return text if fits else None
     if kind == "bool":
         return value if isinstance(value, bool) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number:
         return None
     if kind == "double":
         return float(value)

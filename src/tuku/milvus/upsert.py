@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tuku.milvus import collection, index, load
+from tuku.milvus import collection, index, load, made_as
 from tuku.milvus.context import Loaded
+from tuku.milvus.index_params import remarks
 from tuku.milvus.loaded_runs import LoadedRuns
 
 if TYPE_CHECKING:
@@ -20,19 +21,22 @@ if TYPE_CHECKING:
 def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     """Bring the collection that readers see in line with the lake, and prove it."""
     client, config = context.client, context.config
-    noted = LoadedRuns.read(collection.properties(client, name)) or LoadedRuns()
+    properties = collection.properties(client, name)
+    noted = LoadedRuns.read(properties) or LoadedRuns()
     runs = context.lake.run_ids()
     started = time.perf_counter()
     context.require_lease()
-    exchanged = index.build_indexes(client, name, config.milvus, context.lake.rows(), context.able)
+    rows = context.lake.rows()
+    exchanged = index.build_indexes(client, name, config.milvus, rows, context.able)
+    remark = remarks(config.milvus.index, rows) if exchanged else ""
     deleted = load.delete(client, name, context.lake.deleted_since(noted), parallel=context.parallel)
     inserted = send(context, name, context.lake.changed_since(noted))
-    index.load(client, name, config.milvus.timeout_s, replicas=config.milvus.replicas)
+    index.load(client, name, config.milvus.timeout_s, replicas=made_as.replicas(properties, config.milvus))
     cut_off_s = time.perf_counter() - started if exchanged else 0.0
     context.settle(name, collection.count(client, name))
     outcome = Loaded(
         strategy="upsert",
-        reason=reason,
+        reason="; ".join(filter(None, (reason, remark))),
         collection=name,
         inserted=inserted,
         checks=context.prove(name),

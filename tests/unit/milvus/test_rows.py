@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuku.config import FIELD_NAMES
 from tuku.errors import ConfigError, VectorSpaceError
 from tuku.milvus.fields import MAX_METADATA_BYTES, Layout, scalar_fields
-from tuku.milvus.rows import RESERVED, cut, dynamic_fields, milvus_rows, vector_matrix
+from tuku.milvus.rows import cut, milvus_rows, named_fields, vector_matrix, within_limit
 from tuku.schemas import IMAGES
 
 
@@ -70,19 +71,19 @@ def test_an_id_that_the_key_cannot_hold_is_refused() -> None:
     ],
 )
 def test_metadata_gets_names_that_filters_can_use(name: str, safe: str) -> None:
-    assert dynamic_fields({name: 1}) == {safe: 1}
+    assert named_fields({name: 1}) == {safe: 1}
 
 
 def test_two_names_that_become_one_are_both_kept() -> None:
-    assert dynamic_fields({"a b": 1, "a_b": 2, "a-b": 3}) == {"a_b": 2, "a_b_2": 1, "a_b_3": 3}
+    assert named_fields({"a b": 1, "a_b": 2, "a-b": 3}) == {"a_b": 2, "a_b_2": 1, "a_b_3": 3}
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers() | st.text() | st.floats() | st.none(), max_size=6))
 def test_no_metadata_is_lost_and_no_fixed_field_overwritten(metadata: dict) -> None:
-    fields = dynamic_fields(metadata)
+    fields = named_fields(metadata)
     kept = [v for v in metadata.values() if v is not None and not (isinstance(v, float) and not np.isfinite(v))]
     assert len(fields) == len(kept)
-    assert not RESERVED & fields.keys()
+    assert not FIELD_NAMES & fields.keys()
     json.dumps(fields, allow_nan=False)
 
 
@@ -93,11 +94,11 @@ def test_values_are_left_out_or_made_to_fit() -> None:
         "big": 2**70,
         "nested": {"a": [1, None, {"b": float("inf")}]},
     }
-    assert dynamic_fields(metadata) == {"big": str(2**70), "nested": {"a": [1, None, {"b": None}]}}
+    assert named_fields(metadata) == {"big": str(2**70), "nested": {"a": [1, None, {"b": None}]}}
 
 
 def test_metadata_beyond_the_limit_loses_its_largest_value_only() -> None:
-    assert dynamic_fields({"small": 1, "large": "x" * MAX_METADATA_BYTES}) == {"small": 1}
+    assert within_limit({"small": 1, "large": "x" * MAX_METADATA_BYTES}) == {"small": 1}
 
 
 def test_vectors_come_without_the_rows_sliced_away() -> None:

@@ -1,4 +1,4 @@
-"""Names, filters, the ledger, index and search parameters, regrouping: no Milvus needed."""
+"""Names, filters, the ledger, regrouping: no Milvus needed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuku.config import IndexConfig, MilvusConfig
+from tuku.config import MilvusConfig
 from tuku.errors import ConfigError, MilvusError
 from tuku.milvus import load as loading
 from tuku.milvus.alias import collection_name
 from tuku.milvus.connect import MissingFileError, connect, is_local
 from tuku.milvus.filters import ids_in, quoted
-from tuku.milvus.index import build_params
 from tuku.milvus.load import regrouped
 from tuku.milvus.loaded_runs import MAX_LISTED, RUNS, LoadedRuns
 from tuku.milvus.reader import require_readable
-from tuku.milvus.search import search_params
 
 
 def test_a_collection_name_has_only_allowed_characters_and_is_free() -> None:
@@ -56,28 +54,6 @@ def test_the_ledger_of_many_runs_stays_small_and_forgets_none() -> None:
     assert all(run in noted for run in runs)
     assert "20260101T999999" not in noted
     assert len(noted.note()[RUNS]) < 20_000
-
-
-@pytest.mark.parametrize(
-    ("params", "rows", "nlist"),
-    [({}, 1_000_000, 1_024), ({}, 390, 10), ({}, 0, 1), ({"nlist": 512}, 400, 400)],
-)
-def test_an_ivf_index_has_no_more_clusters_than_it_can_train(params: dict, rows: int, nlist: int) -> None:
-    assert build_params(IndexConfig(type="IVF_FLAT", params=params), rows) == {"nlist": nlist}
-
-
-def test_index_parameters_of_the_configuration_win() -> None:
-    assert build_params(IndexConfig(params={"M": 32}), 5) == {"M": 32, "efConstruction": 200}
-    assert build_params(IndexConfig(type="FLAT"), 5) == {}
-
-
-def test_the_index_looks_harder_for_more_results() -> None:
-    assert search_params(IndexConfig(), 10) == {"ef": 64}
-    assert search_params(IndexConfig(), 100) == {"ef": 200}
-    assert search_params(IndexConfig(search_params={"ef": 80}), 10) == {"ef": 80}
-    assert search_params(IndexConfig(search_params={"ef": 80}), 10, thorough=True) == {"ef": 32_768}
-    assert search_params(IndexConfig(type="IVF_SQ8"), 10) == {"nprobe": 64}
-    assert search_params(IndexConfig(type="FLAT"), 10) == {}
 
 
 @given(st.lists(st.integers(min_value=0, max_value=50), max_size=8), st.integers(min_value=1, max_value=40))
