@@ -11,7 +11,7 @@ bulk: tuku cuts the lake into import files, stages and imports them, and proves 
     lake → searchable, where the script writes its files with pyarrow alone; and tuku with its export against the script
     without any. The proof is printed apart. The script creates the index when all is there, as one would; a fourth
     ratio is against one that has the server index while it imports, as tuku does.
-insert: tuku without bulk import (`load.bulk_import: off`), and a script's `insert` of dicts that it has in memory
+insert: tuku without bulk import (`load.bulk_import: never`), and a script's `insert` of dicts that it has in memory
     before the clock starts, 1,000 at a time, each against tuku's bulk import from the lake.
 lite: tuku, from the lake, against `insert` of dicts, which are in memory before the clock starts; and the same with
     the time it took to read them.
@@ -89,7 +89,7 @@ def measure_bulk(rows: int, dim: int, runs: int, server: MilvusServer) -> None:
                 lambda config: by_hand.bulk(config, layout, files, rows, index_first=True)
             ),
             "export by hand": lambda: by_hand.export(parts, BENCH / "by-hand", layout, len(files)),
-            "tuku, insert": lambda: tuku(bulk_import="off"),
+            "tuku, insert": lambda: tuku(bulk_import="never"),
             "insert by hand": lambda: hand(lambda config: by_hand.insert(config, layout, dicts)),
         },
         runs,
