@@ -10,7 +10,8 @@ bulk: tuku cuts the lake into import files, stages and imports them, and proves 
     does the middle part. So: files → searchable, both with files that tuku exported before (its lake is still read);
     lake → searchable, where the script writes its files with pyarrow alone; and tuku with its export against the script
     without any. The proof is printed apart. The script creates the index when all is there, as one would; a fourth
-    ratio is against one that has the server index while it imports, as tuku does.
+    ratio is against one that has the server index while it imports, as tuku does. The server imports one file after the
+    other in steps of up to two seconds, so that below some 20,000 rows a ratio says little.
 insert: tuku without bulk import (`load.bulk_import: never`), and a script's `insert` of dicts that it has in memory
     before the clock starts, 1,000 at a time, each against tuku's bulk import from the lake.
 lite: tuku, from the lake, against `insert` of dicts, which are in memory before the clock starts; and the same with
