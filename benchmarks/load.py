@@ -10,8 +10,9 @@ bulk: tuku cuts the lake into import files, stages and imports them, and proves 
     does the middle part. So: files → searchable, both with files that tuku exported before (its lake is still read);
     lake → searchable, where the script writes its files with pyarrow alone; and tuku with its export against the script
     without any. The proof is printed apart. The script creates the index when all is there, as one would; a fourth
-    ratio is against one that has the server index while it imports, as tuku does.
-insert: tuku without bulk import (`load.bulk_import: off`), and a script's `insert` of dicts that it has in memory
+    ratio is against one that has the server index while it imports, as tuku does. The server imports one file after the
+    other in steps of up to two seconds, so that below some 20,000 rows a ratio says little.
+insert: tuku without bulk import (`load.bulk_import: never`), and a script's `insert` of dicts that it has in memory
     before the clock starts, 1,000 at a time, each against tuku's bulk import from the lake.
 lite: tuku, from the lake, against `insert` of dicts, which are in memory before the clock starts; and the same with
     the time it took to read them.
@@ -27,105 +28,28 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
-from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import by_hand
-from made_lakes import MODEL, lake_of
+from by_tuku import BENCH, Times, by_tuku, configured, dropped
+from made_lakes import lake_of
 
 from milvus_server import MilvusServer
 from tuku.config import Config
 from tuku.lake_view import LakeView
-from tuku.milvus import bulk as bulk_import
-from tuku.milvus import collection
-from tuku.milvus.connect import connected
+from tuku.milvus.bulk import file_name
 from tuku.milvus.export import Exported, cut_into, rows_per_file, write_import_file
 from tuku.milvus.fields import Layout
-from tuku.milvus.job import load_and_verify
 from tuku.schemas import IMAGES
 from tuku.storage import DiskStorage
 
-BENCH = (Path(".bench") / "load").absolute()
 FILES = 4
 T = TypeVar("T")
-_numbers = count()
-
-
-@dataclass(frozen=True)
-class Times:
-    """Of one load by tuku, in seconds.
-
-    Attributes:
-        filled: until every row had arrived.
-        searchable: until every row could be searched.
-        proven: the whole load.
-        exporting: what writing import files took, by itself.
-    """
-
-    filled: float
-    searchable: float
-    proven: float
-    exporting: float
-
-
-def configured(uri: str, kinds: tuple[str, ...], **load: str | int) -> Config:
-    """For a collection that nobody has used; recall is not what is measured here."""
-    milvus = {"uri": uri, "vectors": kinds, "collection": f"bench_{next(_numbers)}"}
-    return Config.model_validate({"milvus": milvus, "load": {"alias": False, **load}, "verify": {"min_recall": 0}})
-
-
-def by_tuku(config: Config, lake: LakeView, dim: int, exported: Mapping[str, Exported] | None = None) -> Times:
-    """Load a lake.
-
-    Args:
-        config: of the load.
-        lake: that is loaded.
-        dim: length of its vectors.
-        exported: import files in `BENCH / "exported"` which are taken instead of writing any.
-    """
-    seen: dict[tuple[str, bool], float] = {}
-    exporting = 0.0
-
-    def progress(phase: str, done: int, total: int) -> None:
-        if phase == "index" and done == total:
-            with connected(config.milvus) as client:
-                assert collection.count(client, config.milvus.collection) == total
-        seen.setdefault((phase, done == total), time.perf_counter() - started)
-
-    def write(tables: Iterator[Any], layout: Layout, storage: DiskStorage, name: str) -> Exported:
-        nonlocal exporting
-        began = time.perf_counter()
-        if exported is None:
-            made = write_import_file(tables, layout, storage, name)
-        else:
-            made = exported[name]
-            Path(storage.where(name)).parent.mkdir(parents=True, exist_ok=True)
-            Path(storage.where(name)).hardlink_to(BENCH / "exported" / name)
-        exporting += time.perf_counter() - began
-        return made
-
-    with patch.object(bulk_import, "write_import_file", write):
-        started = time.perf_counter()
-        load_and_verify(
-            config,
-            lake,
-            ledgers=DiskStorage(BENCH / "ledgers"),
-            run_id="bench",
-            embed_model=MODEL,
-            dim=dim,
-            progress=progress,
-            require_lease=lambda: None,
-        )
-    filling = "import" if ("import", True) in seen else "insert"
-    return Times(seen[filling, True], seen["index", True], time.perf_counter() - started, exporting)
 
 
 def medians(contenders: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, list[Any]]:
@@ -136,16 +60,6 @@ def medians(contenders: Mapping[str, Callable[[], Any]], runs: int) -> dict[str,
             found[name].append(contender())
             print(f"  {run + 1}/{runs} {name}: {found[name][-1]}", flush=True)
     return found
-
-
-@contextmanager
-def dropped(config: Config) -> Iterator[Config]:
-    """A collection that is gone afterwards, so that the next one finds an empty server."""
-    try:
-        yield config
-    finally:
-        with connected(config.milvus) as client:
-            client.drop_collection(config.milvus.collection)
 
 
 def measure_bulk(rows: int, dim: int, runs: int, server: MilvusServer) -> None:
@@ -176,7 +90,7 @@ def measure_bulk(rows: int, dim: int, runs: int, server: MilvusServer) -> None:
                 lambda config: by_hand.bulk(config, layout, files, rows, index_first=True)
             ),
             "export by hand": lambda: by_hand.export(parts, BENCH / "by-hand", layout, len(files)),
-            "tuku, insert": lambda: tuku(bulk_import="off"),
+            "tuku, insert": lambda: tuku(bulk_import="never"),
             "insert by hand": lambda: hand(lambda config: by_hand.insert(config, layout, dicts)),
         },
         runs,
@@ -266,10 +180,7 @@ def _export(lake: LakeView, layout: Layout, file_mb: int) -> dict[str, Exported]
     storage.prepare()
     rows = rows_per_file(next(iter(lake.batches(IMAGES.names))), layout, file_mb * 1_000_000)
     parts = enumerate(cut_into(lake.batches(IMAGES.names), rows))
-    return {
-        bulk_import.file_name(number): write_import_file(part, layout, storage, bulk_import.file_name(number))
-        for number, part in parts
-    }
+    return {file_name(number): write_import_file(part, layout, storage, file_name(number)) for number, part in parts}
 
 
 def main() -> None:
