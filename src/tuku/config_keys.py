@@ -16,7 +16,6 @@ Path = tuple[str, ...]
 
 
 _SECRETS = ("key", "token", "secret", "password", "passwd", "authorization", "credential", "credentials", "signature")
-_NO_SECRETS = {"partitionkey"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Key:
 def looks_secret(name: str) -> bool:
     """Whether an entry of a dictionary, such as ``api_key`` or ``accessToken``, is named as a secret would be."""
     letters = "".join(character for character in name.lower() if character.isalnum())
-    return letters.endswith(_SECRETS) and letters not in _NO_SECRETS
+    return letters.endswith(_SECRETS)
 
 
 def is_own_key(path: Path) -> bool:

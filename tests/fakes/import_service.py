@@ -7,6 +7,7 @@ coordinators tell of a job's files) and of Zilliz Cloud.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class ImportService:
         db: whose collections are imported into.
         managed: as a managed service: a page of jobs at a time, files by their URI. A server tells all jobs on every
             page, and prints the message that it has of a file.
+        tls: speaks https with it.
         instead: an answer for every request: HTTP status and body.
         asked: what was asked for and the body of each request, in order; ``headers`` likewise, names in small letters.
         imported: how often each id was brought by finished jobs.
@@ -40,6 +42,7 @@ class ImportService:
     db: str = "default"
     managed: bool = False
     instead: tuple[int, bytes] | None = None
+    tls: ssl.SSLContext | None = None
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     imported: Counter[str] = field(default_factory=Counter)
@@ -49,7 +52,7 @@ class ImportService:
     @property
     def url(self) -> str:
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> ImportService:
         service = self
@@ -71,6 +74,8 @@ class ImportService:
                 """Says nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if self.tls:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
+import ssl
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +27,6 @@ from tuku.milvus.fields import Layout
 from tuku.milvus.import_rest import RestImporter
 from tuku.milvus.imports import ImportJob, probe_imports
 from tuku.milvus.ledger import LoadLedger
-from tuku.milvus.rest import RestService
 from tuku.milvus.staging import Staging
 from tuku.storage import DiskStorage
 
@@ -225,19 +227,29 @@ def test_a_managed_service_is_given_addresses_and_keys(
     assert not [secret for secret in (*KEYS.values(), TOKEN) if secret in said]
 
 
-def test_the_configured_certificates_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    used: list[tuple[str, ...]] = []
-    context = "tuku.milvus.rest._Context"
-    monkeypatch.setattr(f"{context}.load_verify_locations", lambda self, *files: used.append(files))
-    monkeypatch.setattr(f"{context}.load_cert_chain", lambda self, *files: used.append(files))
-    tls = {"ca_file": "ca.pem", "cert_file": "own.pem", "key_file": "own.key", "server_name": "milvus"}
-    [port] = free_ports(1)
-    config = Config.model_validate({"milvus": {"uri": f"https://127.0.0.1:{port}", "tls": tls}}).milvus
-    for service in (RestService(config), RestService(config, "https://elsewhere.example")):
-        assert service._opener
-    assert used == [("ca.pem",), ("own.pem", "own.key")] * 2
-    with pytest.raises(MilvusError, match=f"https://127.0.0.1:{port}/x does not answer"):
-        RestService(config).post("/x", {})
+@pytest.fixture
+def certificate(tmp_path: Path) -> dict[str, str]:
+    """Of a server, and of its clients too, that is not called 127.0.0.1."""
+    files = {"cert_file": str(tmp_path / "own.pem"), "key_file": str(tmp_path / "own.key")}
+    asked = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    named = ["-subj", "/CN=milvus", "-addext", "subjectAltName=DNS:milvus.example"]
+    written = ["-out", files["cert_file"], "-keyout", files["key_file"]]
+    subprocess.run(["openssl", "req", *asked, *named, *written], check=True, capture_output=True)
+    return files
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_server_and_client_prove_who_they_are(certificate: dict[str, str]) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate["cert_file"])
+    context.load_cert_chain(*certificate.values())
+    context.verify_mode = ssl.CERT_REQUIRED
+    ca = {"ca_file": certificate["cert_file"]}
+    named = {"server_name": "milvus.example"}
+    with ImportService(TOKEN, tls=context) as service:
+        assert importer(service, tls={**ca, **certificate, **named}).is_there()
+        for less in ({**ca, **certificate}, named, {**ca, **named}):
+            with pytest.raises(MilvusError, match=f"{service.url}{PREFIX}list does not answer"):
+                importer(service, tls=less).is_there()
 
 
 def stage(folder: Path) -> Path:
