@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -56,7 +57,7 @@ def find_key(path: Path) -> Key | None:
     """The key at `path`, or None if there is none."""
     schema: Mapping[str, Any] = _schema()
     for name in path:
-        below = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+        below = schema.get("properties", {}).get(name) or _entry(schema, name)
         if not below:
             return None
         schema = _resolved(below)
@@ -95,6 +96,15 @@ def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return resolved
 
 
+def _entry(schema: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """The schema of a dictionary's entry of this name."""
+    for pattern, entry in schema.get("patternProperties", {}).items():
+        if re.match(pattern, name):
+            matched: Mapping[str, Any] = entry
+            return matched
+    return schema.get("additionalProperties") or None
+
+
 def _forms(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     forms: Sequence[Mapping[str, Any]] = schema.get("anyOf", [schema])
     return forms
@@ -121,6 +131,12 @@ def _list_in_words(schema: Mapping[str, Any]) -> str:
     return f"a list {some}, each {_in_words(schema['items'])}"
 
 
+def _dictionary_in_words(schema: Mapping[str, Any]) -> str:
+    for pattern, entry in schema.get("patternProperties", {}).items():
+        return f"a dictionary whose names match {pattern} and whose values are {_in_words(entry)}"
+    return f"a dictionary whose values are {_in_words(schema['additionalProperties'])}"
+
+
 def _range_in_words(schema: Mapping[str, Any]) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     above = schema.get("exclusiveMinimum")
@@ -140,7 +156,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "number": lambda schema: "a number" + _range_in_words(schema),
     "string": _text_in_words,
     "array": _list_in_words,
-    "object": lambda schema: f"a dictionary whose values are {_in_words(schema['additionalProperties'])}",
+    "object": _dictionary_in_words,
     "boolean": lambda _: "true or false",
     "null": lambda _: "null",
 }

@@ -135,24 +135,22 @@ class _Draft:
             raise ConfigError(f"{len(self.problems)} mistakes in the configuration: {numbered}.", remedy) from None
         return config
 
-    def _explain_section(self, details: ErrorDetails) -> str:
-        """What is wrong with keys of a section that do not go together."""
-        section = tuple(str(part) for part in details["loc"])
-        given = [(key, origin) for key, origin in self.origins.items() if key[: len(section)] == section]
-        error = details.get("ctx", {}).get("error", details["msg"])
-        where = f"{given[-1][1]}: " if given else ""
-        return f"{where}{'.'.join(section)}: {error}"
-
     def _explain(self, details: ErrorDetails) -> str:
         # Pydantic's location goes on below the key: with an item's number, or the name of a type that it tried.
         path = tuple(str(part) for part in details["loc"])
-        while path and path not in self.origins:
+        while path not in self.origins and not _is_section(path):
             path = path[:-1]
-        if not path:
-            return self._explain_section(details)
+        if path not in self.origins:  # keys that are right one by one, and do not go together
+            origins = dict.fromkeys(self.origins[key].name for key in self.origins if key[: len(path)] == path)
+            return f"{' and '.join(origins)}: {'.'.join(path)}: {details['ctx']['error']}"
         value: Any = reduce(getitem, path, self.values)
         allowed = details["ctx"]["error"] if details["type"] == "value_error" else allowed_values(path)
         return f"{self.origins[path]}: {'.'.join(path)} is {_shown(value)}; allowed: {allowed}"
+
+
+def _is_section(path: config_keys.Path) -> bool:
+    key = find_key(path)
+    return key is not None and key.children is not None
 
 
 def _add_file(draft: _Draft, path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tuku.errors import MilvusError
 from tuku.milvus.calls import MilvusAwayError
 from tuku.milvus.imports import ImportJob
 
@@ -46,7 +45,7 @@ class PlayedImporter:
         self._jobs[job_id] = ImportJob(job_id, path, "running", 0, 0)
         self.most_at_once = max(self.most_at_once, sum(job.state == "running" for job in self._jobs.values()))
         if self._acts[job_id] == "unheard":
-            raise MilvusError("the connection broke")
+            raise MilvusAwayError("the connection broke")
         return job_id
 
     def job(self, job_id: str) -> ImportJob:

@@ -12,9 +12,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from pymilvus import Collection, DataType, connections, utility
 
 from load_world import EMBED, LoadWorld, add_run, vectors
-from milvus_server import MilvusServer
+from milvus_server import ROOT_TOKEN, MilvusServer
 from s3_server import BUCKET, S3Server, s3_server
 from tuku.milvus.connect import connected
 
@@ -161,3 +162,41 @@ def _drop_all(world: LoadWorld) -> None:
         client.drop_alias("tuku")
         for name in client.list_collections():
             client.drop_collection(name)
+
+
+SYSTEM_B = [
+    "load.alias=false",
+    "milvus.collection=multimodal_chinese_clip",
+    "milvus.shards=2",
+    "milvus.index={type: IVF_FLAT, metric: COSINE, params: {nlist: 512}}",
+]
+
+
+def test_system_b_finds_its_collection_loaded_and_whole(
+    server: MilvusServer, bucket: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reference system B's own check, in the words of its article: load state Loaded, count(*) is 5000."""
+    for name, value in bucket.environment.items():
+        monkeypatch.setenv(name, value)
+    of_b = world(server, bucket, tmp_path, *SYSTEM_B)
+    add_run(of_b.lake, 0, 5_000)
+    for how in ("auto", "rebuild"):  # it drops the collection and fills it anew
+        loaded = of_b("load", "--strategy", how, "--json")
+        assert loaded.code == 0, loaded.err
+    assert loaded.json["load"]["readers_cut_off_s"] > 0
+    user, _, password = ROOT_TOKEN.partition(":")
+    host, port = urlsplit(server.uri).hostname, urlsplit(server.uri).port
+    connections.connect("system-b", host=host, port=port, user=user, password=password)
+    try:
+        found = Collection("multimodal_chinese_clip", using="system-b")
+        assert utility.load_state(found.name, using="system-b").name == "Loaded"
+        assert found.query(expr="", output_fields=["count(*)"])[0]["count(*)"] == 5_000
+        assert found.num_shards == 2
+        assert found.schema.enable_dynamic_field
+        assert [each.name for each in found.schema.fields if each.dtype == DataType.FLOAT_VECTOR] == ["image_embedding"]
+        built = found.index(index_name="image_embedding").params
+        assert (built["index_type"], built["metric_type"]) == ("IVF_FLAT", "COSINE")
+        assert int(built["params"]["nlist"]) == 512
+        found.drop()
+    finally:
+        connections.disconnect("system-b")

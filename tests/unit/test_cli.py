@@ -19,7 +19,20 @@ from tuku.errors import StorageError
 from tuku.runtime import ingest as ingesting
 from tuku.runtime import loading, searching
 
-COMMANDS = ["ingest", "retry", "plan", "load", "verify", "search", "errors", "report", "lake", "doctor"]
+COMMANDS = [
+    "ingest",
+    "retry",
+    "plan",
+    "load",
+    "verify",
+    "search",
+    "errors",
+    "report",
+    "lake",
+    "doctor",
+    "collections",
+    "rollback",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -132,6 +132,24 @@ def test_lists_on_the_command_line() -> None:
             "milvus.index.params.M=[1]",
             "milvus.index.params.M is [1]; allowed: true or false, or a whole number, or a number, or text",
         ),
+        (
+            "milvus.indexed_metadata.price=float",
+            "milvus.indexed_metadata.price is 'float'; allowed: one of varchar, int64",
+        ),
+        ("milvus.indexed_metadata={price: float}", "allowed: a dictionary whose names match ^[A-Za-z_]"),
+        ("milvus.indexed_metadata={a-b: double}", "and whose values are one of varchar, int64, double, bool"),
+        ("milvus.indexed_metadata.a-b=double", "unknown key milvus.indexed_metadata.a-b"),
+        ("milvus.partition_key=brand", "--set: milvus: partition_key must be in indexed_metadata, as varchar or int64"),
+        ("milvus.partitions=3", "milvus: partitions is the number of partitions by partition_key, and that is not set"),
+        ("milvus.tls.cert_file=x", "--set: milvus.tls: cert_file and key_file go together"),
+        ("load.rest_url=ftp://milvus", "it does not begin with http:// or https://"),
+        (
+            "load.rest_url=https://me:s3cret@host",
+            "load.rest_url is 'https://***@host'; allowed: the address of a service",
+        ),
+        ("load.bulk_import=http", "load.bulk_import is 'http'; allowed: one of auto, never, grpc, rest"),
+        ("load.file_mb=0", "load.file_mb is 0; allowed: a whole number from 1 to 4,096"),
+        ("load.stall_s=0", "load.stall_s is 0; allowed: a number above 0"),
         ("manifest.encoding=klingon", "manifest.encoding is 'klingon'; allowed: a text encoding that Python knows"),
         ("lake.uri=", "lake.uri is None; allowed: text, not empty"),
         ("load.keep=[1", "the value of load.keep is no YAML: line 1, column 3"),
@@ -142,6 +160,18 @@ def test_a_mistake_on_the_command_line_is_explained(override: str, said: str) ->
     message = complaint(overrides=(override,))
     assert said in message
     assert "--set" in message
+
+
+def test_keys_that_do_not_go_together_are_named_with_where_each_came_from(tmp_path: Path) -> None:
+    file = profile(tmp_path, "milvus:\n  tls: {cert_file: own.pem}\n")
+    message = complaint(file, ("milvus.tls.key_file=own.key",))
+    assert f"{file} and --set: milvus.tls: cert_file needs ca_file" in message
+
+
+def test_metadata_fields_are_set_whole_or_one_by_one() -> None:
+    overrides = ["milvus.indexed_metadata={price: double}", "milvus.indexed_metadata.brand=varchar"]
+    config = load_config(None, [*overrides, "milvus.partition_key=brand"], {})
+    assert config.milvus.indexed_metadata == {"price": "double", "brand": "varchar"}
 
 
 def test_every_mistake_is_named_at_once_with_its_origin(tmp_path: Path) -> None:
@@ -286,6 +316,7 @@ def test_a_dump_loads_again_as_the_same_configuration(tmp_path: Path) -> None:
     params = "milvus.index.params={M: 8}"
     config = load_config(None, ["manifest.uri=图库.csv", params, "limits.max_cost=1.5", *typed], {})
     assert "图库.csv" in dump_config(config)
+    assert "partition_key: category" in dump_config(config)
     assert load_config(profile(tmp_path, dump_config(config)), [], {}) == config
 
 

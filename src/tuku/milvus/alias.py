@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
     from pymilvus import MilvusClient
 
-# Notes on a collection: which alias it was made for, by which run, and when (ns since 1970) it was proven fit for it.
+# Notes on a collection: which alias it was made for, by which run, when (ns since 1970) it was proven fit for it, and
+# which collection readers saw before it.
 ALIAS = "tuku.alias"
 RUN = "tuku.run"
 PROVEN_AT = "tuku.proven_at"
+BEFORE = "tuku.before"
 
 MAX_NAME = 255  # characters, Milvus' limit for a collection's name
 
@@ -79,7 +81,9 @@ def promote(client: MilvusClient, alias: str, name: str) -> None:
     Raises:
         ConfigError, MilvusError: as `point`.
     """
-    collection.note(client, name, {PROVEN_AT: str(time.time_ns())})
+    former = resolve(client, alias)
+    before = {BEFORE: former} if former not in {None, name} else {}
+    collection.note(client, name, {PROVEN_AT: str(time.time_ns()), **before})
     point(client, alias, name)
 
 
@@ -121,11 +125,19 @@ def drop_unfinished(client: MilvusClient, alias: str) -> list[str]:
     return unfinished
 
 
-def drop_old(client: MilvusClient, alias: str, keep: int) -> list[str]:
-    """Drops all but the newest `keep` proven collections besides the live one. Returns their names."""
+def drop_old(client: MilvusClient, alias: str, keep: int, former: str | None = None) -> list[str]:
+    """Drops all but the newest `keep` proven collections besides the live one. Returns their names.
+
+    Args:
+        client: an open client.
+        alias: whose collections they are.
+        keep: how many stay.
+        former: the collection that readers saw until now. It counts as the newest: after a rollback it is older than
+            the one that nobody wanted.
+    """
     live = resolve(client, alias)
     proven = {name: int(at) for name, at in behind(client, alias).items() if at is not None and name != live}
-    old = sorted(proven, key=lambda name: proven[name], reverse=True)[keep:]
+    old = sorted(proven, key=lambda name: (name == former, proven[name]), reverse=True)[keep:]
     for name in old:
         collection.drop(client, name)
     return old

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tuku.errors import MilvusError
 from tuku.milvus.calls import MilvusAwayError, wait_until
 from tuku.milvus.export import cut_into, write_import_file
-from tuku.milvus.imports import ImportFailedError
+from tuku.milvus.imports import ForgottenJobError, ImportFailedError
 from tuku.milvus.ledger import StagedFile
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class BulkImport:
         """Import all rows (schema `schemas.IMAGES`), the same ones in the same order each time.
 
         Raises:
+            ForgottenJobError: an import that an earlier load began is not known any more: nothing can be gone on with.
             ImportFailedError: an import failed for good or stood still; the message names file, job and reason.
             MilvusError: Milvus does not answer.
             ConfigError, VectorSpaceError: rows that the collection cannot hold.
@@ -95,20 +96,34 @@ class BulkImport:
 
     def _adopt(self) -> None:
         """Find the imports that an earlier load has started, those too whose start it could not note any more."""
-        unsure = {
-            self.staging.path(name): name
-            for name, file in self.ledger.files.items()
-            if file.state in {"starting", "importing"}
-        }
+        unsure = [name for name, file in self.ledger.files.items() if file.state in {"starting", "importing"}]
         jobs = self.importer.jobs(self.ledger.collection) if unsure else ()
-        known = {unsure[job.path]: job for job in jobs if job.path in unsure and job.state != "failed"}
-        for name in unsure.values():
+        going = {job.job_id: job for job in jobs if job.state != "failed"}
+        listed = {job.job_id for job in jobs}
+        for name in sorted(unsure, key=lambda name: self.ledger.files[name].state):  # those first whose job is known
             file = self.ledger.files[name]
-            if name in known:
-                self.ledger.put(name, replace(file, state="importing", job_id=known[name].job_id))
+            job = self._job_of(name, going)
+            if job is not None:
+                del going[job.job_id]
+                self.ledger.put(name, replace(file, state="importing", job_id=job.job_id))
                 self._watched[name] = _Watched()
+            elif file.state == "importing" and file.job_id not in listed:
+                raise ForgottenJobError(
+                    f"Milvus does not know the import {file.job_id} of {self.staging.path(name)} any more, which had"
+                    f" begun: whether its rows are in {self.ledger.collection} cannot be told.",
+                    "Run `tuku load --strategy rebuild`.",
+                )
             else:
                 self.ledger.put(name, replace(file, state="staged", job_id=""))
+
+    def _job_of(self, name: str, going: dict[str, ImportJob]) -> ImportJob | None:
+        """The import of a file, by the id that was noted, or by its path."""
+        file = self.ledger.files[name]
+        if file.job_id in going:
+            return going[file.job_id]
+        # One that waits for its turn may not tell its path. No more than one start can have gone unheard.
+        told = [self.staging.path(name), ""] if file.state == "starting" else [self.staging.path(name)]
+        return next((job for path in told for job in going.values() if job.path == path), None)
 
     def _is_staged(self, name: str) -> bool:
         file = self.ledger.files.get(name)
@@ -126,7 +141,10 @@ class BulkImport:
         file = self.ledger.files[name]
         file = replace(file, state="starting", attempts=file.attempts + 1)
         self.ledger.put(name, file)
-        job_id = self.importer.start(self.ledger.collection, self.staging.path(name))
+        try:
+            job_id = self.importer.start(self.ledger.collection, self.staging.path(name))
+        except MilvusAwayError as error:  # it may have begun: not to be waited out, the next load looks for it
+            raise MilvusError(error.message, error.remedy) from error
         self.ledger.put(name, replace(file, state="importing", job_id=job_id))
         self._watched[name] = _Watched()
 
@@ -193,6 +211,7 @@ class BulkImport:
         if job.percent != watched.percent:
             watched.percent, watched.moved_s = job.percent, time.monotonic()
         elif watched.stands_for(self.stall_s):
+            self.staging.clear()
             self.ledger.remove()
             raise ImportFailedError(
                 f"The import of {self.staging.path(name)} into {self.ledger.collection} (job {job.job_id}) has stood at"

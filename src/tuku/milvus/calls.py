@@ -69,13 +69,14 @@ def retried(request: Callable[[int], T], policy: RetryPolicy) -> T:
     return outcome
 
 
-def wait_until(ready: Callable[[], str], timeout_s: float, poll_s: float = 0.2) -> None:
-    """Asks until nothing is missing.
+def wait_until(ready: Callable[[], str], timeout_s: float, poll_s: float = 0.1) -> None:
+    """Asks until nothing is missing, and learns of it at most a fiftieth of the waiting too late.
 
     Args:
         ready: says what is still missing, or an empty string.
         timeout_s: the deadline.
-        poll_s: seconds between the first two questions; up to ten times as long later.
+        poll_s: seconds between the first questions; a fiftieth of the time that has passed, later, and at most twenty
+            times as long.
 
     Raises:
         MilvusError: something was still missing at the deadline, or Milvus was still away; the message says what.
@@ -90,7 +91,7 @@ def wait_until(ready: Callable[[], str], timeout_s: float, poll_s: float = 0.2) 
     polls = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool),
         stop=tenacity.stop_after_delay(timeout_s),
-        wait=tenacity.wait_exponential(multiplier=poll_s, max=poll_s * 10),
+        wait=lambda state: min(max(poll_s, (state.seconds_since_start or 0.0) / 50), poll_s * 20),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else "",
     )
     missing = polls(asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
 from tuku.errors import ConfigError
@@ -96,7 +97,7 @@ class Capabilities:
     def lines(self) -> list[str]:
         """What follows, for people."""
         vectors = "several vector fields" if self.several_vectors else "one vector field in a collection"
-        imports = f"bulk import by {_API[self.imports]}" if self.imports else "no bulk import: rows are inserted"
+        imports = f"bulk import by {_API[self.imports]}" if self.imports else "no bulk import"
         return [vectors, imports, f"indexes {', '.join(sorted(self.index_types))}"]
 
 
@@ -119,6 +120,12 @@ def ask(client: MilvusClient, config: Config) -> Capabilities:
         return Capabilities(lite=True, version=_version(said), said=said, imports=None)
     nodes = _query_nodes(client) if config.milvus.replicas > 1 else None
     return Capabilities(lite=False, version=_version(said), said=said, imports=probe_imports(config), query_nodes=nodes)
+
+
+def embedded() -> Capabilities:
+    """What an embedded Milvus can do that has not been opened."""
+    said = metadata.version("milvus-lite")
+    return Capabilities(lite=True, version=_version(said), said=said, imports=None)
 
 
 def require_able(able: Capabilities, config: MilvusConfig, dim: int) -> None:

@@ -1,33 +1,28 @@
 """Bulk imports as REST jobs: Milvus 2.4 and newer, and managed services.
 
-Source: Milvus' RESTful API v2, ``/v2/vectordb/jobs/import/{create,describe,list}``. pymilvus' own functions for it ask
-for the SDKs of two clouds and cannot tell a refusal from a server that is down.
+Source: Milvus' RESTful API v2, ``/v2/vectordb/jobs/import/{create,describe,list}`` (in Milvus' repository:
+internal/distributed/proxy/httpserver). pymilvus' own functions for it ask for the SDKs of two clouds and cannot tell a
+refusal from a server that is down.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import ssl
-import urllib.error
-import urllib.request
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuku.errors import MilvusError
-from tuku.milvus.connect import is_this_machine, without_credentials
 from tuku.milvus.imports import ImportJob
+from tuku.milvus.rest import AbsentError, RestService
 
 if TYPE_CHECKING:
     from tuku.config import Config
 
 _JOBS = "/v2/vectordb/jobs/import"
-_TIMEOUT_S = 30.0
 _PAGE = 100
 _STATES: dict[str, Literal["running", "done", "failed"]] = {"Completed": "done", "Failed": "failed"}
-
-
-class _AbsentError(MilvusError):
-    """There is no such interface at this address."""
+# A server prints the message that it has of a file: id:1 paths:"tuku__r1/part-00000.parquet"
+_PRINTED = re.compile(r'paths:\s*"([^"]*)"')
 
 
 class RestImporter:
@@ -39,9 +34,9 @@ class RestImporter:
     """
 
     def __init__(self, config: Config) -> None:
-        self._milvus = config.milvus
-        self._base = (config.load.rest_url or config.milvus.uri).rstrip("/")
-        self._cluster = config.load.cluster_id
+        self._service = RestService(config.milvus, config.load.rest_url)
+        self._always = {"dbName": config.milvus.db, "clusterId": config.load.cluster_id or ""}
+        self._managed = config.load.cluster_id is not None
 
     def is_there(self) -> bool:
         """Whether there is such an interface.
@@ -50,30 +45,33 @@ class RestImporter:
             MilvusError: nobody answers, or the token is refused.
         """
         try:
-            self._post("list", {"pageSize": 1, "currentPage": 1})
-        except _AbsentError:
+            self._ask("list", {"pageSize": 1, "currentPage": 1})
+        except AbsentError:
             return False
         return True
 
     def start(self, collection: str, path: str) -> str:
         """As `Importer.start`."""
         named: dict[str, Any] = {"files": [[path]]}
-        if self._cluster:
+        if self._managed:
             named = {
                 "objectUrls": [[path]],
                 "accessKey": os.environ.get("AWS_ACCESS_KEY_ID", ""),
                 "secretKey": os.environ.get("AWS_SECRET_ACCESS_KEY", ""),
                 "token": os.environ.get("AWS_SESSION_TOKEN", ""),
             }
-        return str(self._post("create", {"collectionName": collection, **named})["jobId"])
+        job_id = self._ask("create", {"collectionName": collection, **named}).get("jobId")
+        if not job_id:
+            raise MilvusError(f"Milvus accepted the import of {path} into {collection} and named no job.")
+        return str(job_id)
 
     def job(self, job_id: str) -> ImportJob:
-        """As `Importer.job`."""
-        about = self._post("describe", {"jobId": job_id})
+        """As `Importer.job`. The path is not told while the job waits for its turn."""
+        about = self._ask("describe", {"jobId": job_id})
         files = about.get("details") or [{}]
         return ImportJob(
             job_id=job_id,
-            path=str(files[0].get("fileName", "")).strip("[]"),
+            path=_path(files[0].get("fileName")),
             state=_STATES.get(str(about.get("state")), "running"),
             percent=int(about.get("progress") or 0),
             rows=int(about.get("importedRows") or 0),
@@ -82,53 +80,28 @@ class RestImporter:
 
     def jobs(self, collection: str) -> list[ImportJob]:
         """As `Importer.jobs`."""
-        found: list[ImportJob] = []
-        page = 1
-        while True:
+        found: dict[str, None] = {}
+        for page in range(1, 1_000_000):
             asked = {"collectionName": collection, "pageSize": _PAGE, "currentPage": page}
-            records = self._post("list", asked).get("records") or []
-            found += [self.job(str(record["jobId"])) for record in records]
-            if len(records) < _PAGE:
-                return found
-            page += 1
+            records = self._ask("list", asked).get("records") or []
+            known = len(found)
+            found.update((str(record["jobId"]), None) for record in records if record.get("jobId"))
+            # Managed services tell a page at a time; a server tells all of them, whichever page it is asked for.
+            if len(records) < _PAGE or len(found) == known:
+                break
+        return [self.job(job_id) for job_id in found]
 
     def close(self) -> None:
         """As `Importer.close`: nothing is open."""
 
-    def _post(self, what: str, asked: dict[str, Any]) -> dict[str, Any]:
-        body = {"dbName": self._milvus.db, "clusterId": self._cluster or "", **asked}
-        token = self._milvus.token.get_secret_value() if self._milvus.token else ""
-        request = urllib.request.Request(  # noqa: S310  the configuration allows http and https only
-            f"{self._base}{_JOBS}/{what}",
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
-        )
-        where = f"{without_credentials(self._base)}{_JOBS}/{what}"
-        try:
-            with self._opener().open(request, timeout=_TIMEOUT_S) as answer:
-                said = json.load(answer)
-        except urllib.error.HTTPError as error:
-            raise _refused(error.code, where) from error
-        except (OSError, ValueError) as error:
-            raise MilvusError(f"Milvus' import jobs at {where} do not answer: {error}.") from error
-        if not isinstance(said, dict) or said.get("code") not in {0, 200}:
-            reason = said.get("message", said) if isinstance(said, dict) else said
-            raise MilvusError(f"Milvus refused {where}: {str(reason)[:500]}.")
-        data = said.get("data")
-        return data if isinstance(data, dict) else {}
-
-    def _opener(self) -> urllib.request.OpenerDirector:
-        tls = self._milvus.tls
-        context = ssl.create_default_context(cafile=tls.ca_file)
-        if tls.cert_file is not None:
-            context.load_cert_chain(tls.cert_file, tls.key_file)
-        handlers: list[Any] = [urllib.request.HTTPSHandler(context=context)]
-        if is_this_machine(self._base):
-            handlers.append(urllib.request.ProxyHandler({}))  # no proxy leads back to this machine
-        return urllib.request.build_opener(*handlers)
+    def _ask(self, what: str, asked: dict[str, Any]) -> dict[str, Any]:
+        return self._service.post(f"{_JOBS}/{what}", {**self._always, **asked})
 
 
-def _refused(status: int, where: str) -> MilvusError:
-    if status in {404, 405, 501}:
-        return _AbsentError(f"There are no import jobs at {where}.")
-    return MilvusError(f"Milvus answered {status} at {where}.", "Check MILVUS_TOKEN and load.rest_url.")
+def _path(told: object) -> str:
+    """The path of a file, as it was given: told by itself, in a list, or within a text."""
+    if isinstance(told, list):
+        told = told[0] if told else ""
+    text = str(told or "").strip()
+    printed = _PRINTED.search(text)
+    return printed[1] if printed else text.strip("[]'\" ")

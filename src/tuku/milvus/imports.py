@@ -19,13 +19,17 @@ class ImportFailedError(MilvusError):
     exit_code = 4
 
 
+class ForgottenJobError(ImportFailedError):
+    """Milvus does not know of an import any more that it had begun: nobody can say whether its rows have arrived."""
+
+
 @dataclass(frozen=True)
 class ImportJob:
     """One import of one file, as Milvus tells of it.
 
     Attributes:
         job_id: Milvus' own.
-        path: of the file, as it was given when the import was started.
+        path: of the file, as it was given when the import was started; empty while Milvus does not tell.
         state: what has become of it. Its rows can be searched when it is ``done``.
         percent: how far it is, 0 to 100.
         rows: that were imported (or read, while it is running).
@@ -83,7 +87,7 @@ def probe_imports(config: Config) -> Literal["grpc", "rest"] | None:
     """How bulk imports are started there: REST jobs if it has them, or gRPC; None if neither, or they are not wanted.
 
     Raises:
-        MilvusError: the interface that `load.bulk_import` names does not answer.
+        MilvusError: `load.rest_url` does not answer, or refuses the token.
     """
     from tuku.milvus.import_grpc import GrpcImporter
     from tuku.milvus.import_rest import RestImporter
@@ -93,6 +97,11 @@ def probe_imports(config: Config) -> Literal["grpc", "rest"] | None:
         return None
     if asked != "auto":
         return asked
-    if RestImporter(config).is_there():
-        return "rest"
+    try:
+        if RestImporter(config).is_there():
+            return "rest"
+    except MilvusError:
+        if config.load.rest_url is not None:
+            raise
+        # What stands before a server may let nothing but gRPC through, and say so in many ways.
     return "grpc" if GrpcImporter(config.milvus).is_there() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tuku.milvus.connect import without_credentials
 from tuku.milvus.context import Loaded
 from tuku.milvus.export import cut_into, rows_per_file
 from tuku.milvus.fields import Layout
-from tuku.milvus.imports import importer
+from tuku.milvus.imports import ForgottenJobError, importer
 from tuku.milvus.index_params import remarks
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from tuku.milvus.context import LoadContext
 
 
+logger = logging.getLogger(__name__)
+
+
 def rebuild(context: LoadContext, reason: str) -> Loaded:
     """Fill a fresh collection from the lake, or go on with one whose filling was cut off; prove and promote it."""
     client, config = context.client, context.config
@@ -35,7 +39,13 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
     in_place = not config.load.alias and collection.exists(client, context.target)
     started = time.perf_counter()
     ledger = _begun(context) or _begin(context)
-    inserted = _fill(context, ledger)
+    try:
+        inserted = _fill(context, ledger)
+    except ForgottenJobError as error:
+        logger.warning("%s A fresh collection is filled in its place.", error.message)
+        _forget(context, ledger)
+        ledger = _begin(context)
+        inserted = _fill(context, ledger)
     index.build_indexes(client, ledger.collection, config.milvus, inserted, context.able)
     context.settle(ledger.collection, inserted)
     outcome = Loaded(
@@ -49,11 +59,12 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
     )
     if outcome.proven:
         context.require_lease()
-        collection.note(client, ledger.collection, LoadedRuns().adding(runs).note())
+        noted = LoadedRuns().adding(runs).note()
+        collection.note(client, ledger.collection, noted | index.index_note(config.milvus.index))
         if config.load.alias:
             former = alias.resolve(client, context.target)
             alias.promote(client, context.target, ledger.collection)
-            alias.drop_old(client, context.target, config.load.keep)
+            alias.drop_old(client, context.target, config.load.keep, former)
             alias.release_old(client, context.target, former)
     _forget(context, ledger)  # what was not proven is not gone on with
     return outcome
@@ -103,6 +114,9 @@ def _fill(context: LoadContext, ledger: LoadLedger) -> int:
     """Put all rows into the collection. Returns how many."""
     if ledger.filled is not None:
         return ledger.filled
+    if not context.able.lite:  # a server indexes what has arrived while more is arriving
+        rows = context.lake.rows()
+        index.build_indexes(context.client, ledger.collection, context.config.milvus, rows, context.able)
     if ledger.rows_per_file:
         rows = _import(context, ledger)
     else:
@@ -158,7 +172,7 @@ def _rows_per_file(context: LoadContext) -> int:
         )
     if config.staging_uri is None or context.able.imports is None:
         return 0
-    Staging.of(config, context.target).storage.prepare()
+    Staging.of(config, context.target).prepare()
     first = next((table for table in context.lake.batches(IMAGES.names) if table.num_rows), None)
     if first is None:
         return 0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuku.errors import ConfigError
 from tuku.milvus import alias, collection, index
+from tuku.milvus.calls import milvus_errors
+from tuku.milvus.connect import is_local
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -22,9 +26,12 @@ class Shelved:
     Attributes:
         name: of the collection.
         run: that filled it first.
-        rows: in it, at this moment; None where it is not loaded into memory and so cannot be counted.
-        index: type and parameters that were asked for.
-        vector_space: the model whose vectors it holds.
+        rows: in it, at this moment.
+        counted: whether they were counted. Where not, they are a server's estimate of a collection that is not in its
+            memory: rows that were replaced or deleted may be among them.
+        index: that was asked for: ``type``, ``metric``, ``params``. Empty for a collection that has none yet.
+        vector_space: the model whose vectors it holds, and their length.
+        before: the collection that readers saw before it, if there was one; it may be gone.
         proven_at: when it was proven (UTC); None: a load that has not been finished.
         live: whether readers see it.
         loaded: ``Loaded``, ``Loading`` or ``NotLoad``.
@@ -32,9 +39,11 @@ class Shelved:
 
     name: str
     run: str
-    rows: int | None
-    index: str
+    rows: int
+    counted: bool
+    index: dict[str, Any]
     vector_space: str
+    before: str
     proven_at: datetime | None
     live: bool
     loaded: str
@@ -44,31 +53,40 @@ def shelved(client: MilvusClient, config: Config) -> list[Shelved]:
     """All collections of the alias, the newest first; with `load.alias: false` the one of that name.
 
     Raises:
+        ConfigError: a collection bears the alias's name.
         MilvusError: Milvus did not answer.
     """
     target = config.milvus.collection
     if not config.load.alias:
-        return [_look(client, target, live=True)] if collection.exists(client, target) else []
+        return [_look(client, config, target, live=True)] if collection.exists(client, target) else []
+    alias.require_alias_free(client, target)
     live = alias.resolve(client, target)
-    found = [_look(client, name, live=name == live) for name in alias.behind(client, target)]
-    oldest = datetime.min.replace(tzinfo=timezone.utc)
-    return sorted(found, key=lambda each: (each.proven_at or oldest, each.name), reverse=True)
+    found = [_look(client, config, name, live=name == live) for name in alias.behind(client, target)]
+    latest = datetime.max.replace(tzinfo=timezone.utc)  # one that is not proven yet is the newest of all
+    return sorted(found, key=lambda each: (each.proven_at or latest, each.name), reverse=True)
 
 
-def roll_back(client: MilvusClient, config: Config, embed_model: str, to: str | None = None) -> tuple[str, str]:
+def roll_back(
+    client: MilvusClient,
+    config: Config,
+    embed_model: str,
+    to: str | None = None,
+    require_lease: Callable[[], None] = lambda: None,
+) -> tuple[str, str]:
     """Point the alias at an earlier collection that was proven.
 
     Args:
         client: an open client.
         config: `milvus` and `load` are used.
         embed_model: ``provider/model@revision`` that readers search with.
-        to: the collection; None: the one that was proven last before the live one.
+        to: the collection; None: the one that readers saw before the live one.
+        require_lease: called before readers see anything of it; what it raises ends the rollback.
 
     Returns:
         The collection that readers saw, and the one that they see now.
 
     Raises:
-        ConfigError: there is no alias or no such collection, or it was never proven.
+        ConfigError: there is no alias or no such collection, it was never proven, or it was made for another metric.
         VectorSpaceError: it holds vectors of another model.
         MilvusError: Milvus did not answer, or could not load it in time.
     """
@@ -78,51 +96,67 @@ def roll_back(client: MilvusClient, config: Config, embed_model: str, to: str | 
             "load.alias is false: there is one collection, and none to go back to.",
             "Ingest or load what it shall hold, or set load.alias: true.",
         )
+    proven = [each for each in shelved(client, config) if each.proven_at is not None]
     live = alias.resolve(client, target)
     if live is None:
         raise ConfigError(f"There is no alias {target}.", "Run `tuku load` first, or check milvus.collection.")
-    chosen = _chosen(shelved(client, config), target, live, to)
+    chosen = _before(proven, live) if to is None else _named(proven, target, live, to)
+    # What tuku would not search readers shall not be sent to.
     collection.require_vector_space(client, chosen, embed_model)
+    collection.require_metric(client, chosen, config.milvus.index.metric)
     index.load(client, chosen, config.milvus.timeout_s, replicas=config.milvus.replicas)
+    require_lease()
     alias.point(client, target, chosen)
     return live, chosen
 
 
-def _chosen(there: list[Shelved], target: str, live: str, to: str | None) -> str:
-    proven = [each for each in there if each.proven_at is not None]
+def _named(proven: list[Shelved], target: str, live: str, to: str) -> str:
+    """The collection that was asked for, if readers can see it."""
     others = [each.name for each in proven if each.name != live]
-    if to is not None:
-        if to == live:
-            raise ConfigError(f"Readers see {to} already.")
-        if to not in others:
-            known = ", ".join(others) or "none"
-            raise ConfigError(f"{to} is not a proven collection of {target}.", f"Those to go back to: {known}.")
-        return to
-    since = next((each.proven_at for each in proven if each.name == live), None)
-    earlier = [
-        each.name
-        for each in proven
-        if each.name != live and since is not None and each.proven_at is not None and each.proven_at < since
-    ]
-    if not earlier:
-        newer = f" Newer ones: {', '.join(others)} (`tuku rollback --to`)." if others else ""
+    if to == live:
+        raise ConfigError(f"Readers see {to} already.")
+    if to not in others:
+        known = ", ".join(others) or "none"
+        raise ConfigError(f"{to} is not a proven collection of {target}.", f"Those to go back to: {known}.")
+    return to
+
+
+def _before(proven: list[Shelved], live: str) -> str:
+    """The collection that readers saw before the live one; if that is gone, the newest that is older than it."""
+    present = next((each for each in proven if each.name == live), None)
+    since = present.proven_at if present else None
+    others = [each for each in proven if each.name != live]
+    earlier = [each.name for each in others if since and each.proven_at and each.proven_at < since]
+    # By time alone it could be one that readers were led away from.
+    noted = [each.name for each in others if present and each.name == present.before]
+    if not noted and not earlier:
+        there = ", ".join(each.name for each in others)
+        newer = f" Newer ones: {there} (`tuku rollback --to`)." if there else ""
         raise ConfigError(
             f"There is no earlier collection than {live}.", f"load.keep says how many former ones are kept.{newer}"
         )
-    return earlier[0]
+    return [*noted, *earlier][0]
 
 
-def _look(client: MilvusClient, name: str, *, live: bool) -> Shelved:
+def _look(client: MilvusClient, config: Config, name: str, *, live: bool) -> Shelved:
     notes = collection.properties(client, name)
     proven_at = notes.get(alias.PROVEN_AT)
     loaded = index.load_state(client, name)
+    model, dim = notes.get(collection.EMBED_MODEL, ""), notes.get(collection.DIM, "")
     return Shelved(
         name=name,
         run=notes.get(alias.RUN, ""),
-        rows=collection.count(client, name) if loaded == "Loaded" else None,
-        index=notes.get(index.INDEX, ""),
-        vector_space=notes.get(collection.EMBED_MODEL, ""),
+        rows=collection.count(client, name) if loaded == "Loaded" else _estimated(client, name),
+        counted=loaded == "Loaded" or is_local(config.milvus.uri),  # the embedded one keeps its own count right
+        index=json.loads(notes.get(index.INDEX, "{}")),
+        vector_space=f"{model}, {dim}" if model else "",
+        before=notes.get(alias.BEFORE, ""),
         proven_at=datetime.fromtimestamp(int(proven_at) / 1e9, timezone.utc) if proven_at else None,
         live=live,
         loaded=loaded,
     )
+
+
+def _estimated(client: MilvusClient, name: str) -> int:
+    with milvus_errors(f"asking for the rows of collection {name}"):
+        return int(client.get_collection_stats(name)["row_count"])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tuku.errors import ConfigError
+from tuku.errors import ConfigError, StorageError
+from tuku.milvus.connect import without_credentials
 from tuku.storage import DiskStorage, Storage, storage_at
 
 if TYPE_CHECKING:
     from tuku.config import LoadConfig
 
 _SCHEMES = {"", "file", "s3"}
+_REMEDY = "Set it to the bucket that Milvus reads, as s3://bucket/prefix, or to a folder that it shares."
+_PROBE = b"tuku"
 
 
 @dataclass(frozen=True)
@@ -32,24 +36,60 @@ class Staging:
         """A place of its own for a collection, below `load.staging_uri`.
 
         Raises:
-            ConfigError: it is not a folder, nor ``s3://bucket/prefix``.
+            ConfigError: it is not a folder, nor ``s3://bucket/prefix``; or a folder, and the Milvus is a managed one.
         """
-        uri = config.staging_uri or ""
-        if urlsplit(uri).scheme not in _SCHEMES:
-            raise ConfigError(
-                f"load.staging_uri is {uri!r}, and files for Milvus cannot be staged there.",
-                "Set it to the bucket that Milvus reads, as s3://bucket/prefix, or to a folder that it shares.",
-            )
-        root = storage_at(uri)
+        root = _root(config)
         return cls(root.below(collection), f"{_seen_at(config, root)}{collection}")
 
     def path(self, name: str) -> str:
         """How Milvus names a file."""
         return f"{self.seen_at}/{name}"
 
+    def prepare(self) -> None:
+        """Make sure that files can be written here: one is, and is removed.
+
+        Raises:
+            StorageError: they cannot.
+            StoppedError: the bucket does not answer, or the disk is full.
+        """
+        name = f"probe-{uuid.uuid4().hex}"
+        try:
+            self.storage.write(name, _PROBE)
+            read = self.storage.read(name)
+            self.storage.remove(name)
+            self.storage.remove_empty("")
+        except StorageError as error:
+            raise StorageError(f"Files for Milvus cannot be staged: {error.message}", error.remedy) from None
+        if read != _PROBE:
+            raise StorageError(
+                f"A file that was written to {self.storage.uri} reads back as something else.",
+                "Check load.staging_uri.",
+            )
+
     def clear(self) -> None:
         """Remove all files of this collection."""
         self.storage.remove_all("")
+
+
+def _root(config: LoadConfig) -> Storage:
+    uri = config.staging_uri or ""
+    parts = urlsplit(uri)
+    if parts.scheme not in _SCHEMES or not uri:
+        raise ConfigError(
+            f"load.staging_uri is {without_credentials(uri)!r}, and files for Milvus cannot be staged there.", _REMEDY
+        )
+    try:
+        root = storage_at(uri)
+    except StorageError as error:
+        remedy = f"{_REMEDY} Credentials and the endpoint come from the environment (AWS_…)."
+        raise ConfigError(
+            f"load.staging_uri is {without_credentials(uri)!r}, no address of a bucket.", remedy
+        ) from error
+    if config.cluster_id is not None and isinstance(root, DiskStorage):
+        raise ConfigError(
+            "load.cluster_id is set, and load.staging_uri is a folder, which a managed service cannot read.", _REMEDY
+        )
+    return root
 
 
 def _seen_at(config: LoadConfig, root: Storage) -> str:

@@ -45,7 +45,7 @@ def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     )
     if outcome.proven:
         context.require_lease()
-        collection.note(client, name, noted.adding(runs).note())
+        collection.note(client, name, noted.adding(runs).note() | index.index_note(config.milvus.index))
     return outcome
 
 

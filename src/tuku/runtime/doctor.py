@@ -11,8 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from tuku import __version__
 from tuku.config import Config
 from tuku.errors import ConfigError
+from tuku.runtime.doctor_milvus import check_milvus, check_staging
 from tuku.runtime.doctor_models import ModelCheckup
-from tuku.runtime.doctor_places import check_collection, check_lake, check_manifest, check_milvus
+from tuku.runtime.doctor_places import check_collection, check_lake, check_manifest
 from tuku.runtime.findings import Diagnosis, Doubtful, Finding, Skipped, find
 
 _PACKAGES = ("ray", "pyarrow", "pillow", "pymilvus")
@@ -67,8 +68,9 @@ def _checks(config: Config) -> Iterator[_Check]:
         yield _Check(f"{model.stage} key", model.open, needs=f"{model.stage} model")
     for model in models:
         yield _Check(f"{model.stage} call", model.call, needs=f"{model.stage} key")
-    yield _Check("milvus", partial(check_milvus, config.milvus))
+    yield _Check("milvus", partial(check_milvus, config))
     yield _Check("collection", partial(check_collection, config), needs="milvus")
+    yield _Check("staging", partial(check_staging, config))
     yield _Check("lake", partial(check_lake, config.lake.uri))
     yield _Check("manifest", partial(check_manifest, config))
 

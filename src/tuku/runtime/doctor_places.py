@@ -1,4 +1,4 @@
-"""The places a run reads from and writes to: Milvus, the collection, the lake, the manifest."""
+"""The places a run reads from and writes to: the collection, the lake, the manifest. Milvus itself: `doctor_milvus`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from tuku import units
-from tuku.config import Config, MilvusConfig
+from tuku.config import Config
 from tuku.errors import ManifestError, StorageError
 from tuku.fetching import open_stream
 from tuku.runtime.findings import Skipped
@@ -20,26 +20,6 @@ from tuku.storage import DiskStorage, storage_at
 
 _LEAST_FREE_BYTES = 200_000_000
 _HEAD_ROWS = 100
-
-
-def check_milvus(config: MilvusConfig) -> str:
-    """Whether Milvus is there, what it is, and its version.
-
-    Raises:
-        ConfigError: a path that is none, or the package milvus-lite is missing.
-        MilvusError: no server answers, or another process has the file open.
-    """
-    from tuku.milvus.calls import milvus_errors
-    from tuku.milvus.connect import MissingFileError, connected, is_local, without_credentials
-
-    try:
-        with connected(config, create=False) as client, milvus_errors("asking for its version"):
-            version = str(client.get_server_version()).removeprefix("milvus_lite-")
-    except MissingFileError:
-        _require_writable(Path(config.uri).expanduser().resolve().parent)
-        return f"Milvus Lite; there is no {config.uri} yet, the first load makes it"
-    kind = "Milvus Lite" if is_local(config.uri) else "a Milvus server"
-    return f"{kind}, version {version}, at {without_credentials(config.uri)}"
 
 
 def check_collection(config: Config) -> str:
@@ -67,7 +47,7 @@ def check_lake(uri: str) -> str:
         storage.prepare()
         there, new = storage.root, ""
     else:
-        there, new = _require_writable(storage.root), "; the first run makes it"
+        there, new = require_writable(storage.root), "; the first run makes it"
     free = shutil.disk_usage(there).free
     if free < _LEAST_FREE_BYTES:
         raise StorageError(
@@ -99,8 +79,12 @@ def check_manifest(config: Config) -> str | Skipped:
     return f"{first}, {wrong.total()} of them wrong: {said}" if wrong else first
 
 
-def _require_writable(folder: Path) -> Path:
-    """The nearest folder that is there, in which this one can be made."""
+def require_writable(folder: Path) -> Path:
+    """The nearest folder that is there, in which this one can be made.
+
+    Raises:
+        StorageError: it cannot be made there.
+    """
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise StorageError(

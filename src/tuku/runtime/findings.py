@@ -25,7 +25,7 @@ class Finding:
     Attributes:
         name: of the check.
         status: how it went; ``warning``: it works, but hardly as it is meant to.
-        detail: what was found, or why it was not looked.
+        detail: what was found, or why it was not looked; it may have several lines.
         remedy: what to do about what is wrong or doubtful.
     """
 
@@ -75,7 +75,7 @@ class Diagnosis:
         shown = table("", "", "")
         shown.show_header = False
         for finding in self.checks:
-            lines = [finding.detail, finding.remedy] if finding.remedy else [finding.detail]
+            lines = finding.detail.split("\n") + [finding.remedy] * bool(finding.remedy)
             colour = _COLOURS[finding.status]
             word = "FAILED" if finding.status == "failed" else finding.status
             text = Text("\n".join(printable(line) for line in lines), overflow="fold")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tuku.config import Config
+from tuku.errors import StorageError
 from tuku.lake import Lake
 from tuku.progress import Progress
 from tuku.providers.registry import describe_embedder
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shelf:
-    """The collections of an alias, the newest first."""
+    """The collections of an alias, the newest first.
 
-    alias: str
+    Attributes:
+        name: that readers use: of the alias, or of the one collection.
+        collections: that stand behind it.
+    """
+
+    name: str
     collections: tuple[Shelved, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -29,28 +35,48 @@ class Shelf:
         listed = [asdict(each) for each in self.collections]
         for each in listed:
             each["proven_at"] = each["proven_at"] and each["proven_at"].isoformat()
-        return {"alias": self.alias, "collections": listed}
+        return {"readers_use": self.name, "collections": listed}
 
     def summary(self) -> RenderableType:
         """For people."""
-        from rich.table import Table
+        from rich.text import Text
 
+        from tuku.tables import table
         from tuku.terminal import printable
 
         if not self.collections:
-            return f"There is no collection for {self.alias} yet: `tuku load` makes one."
-        shown = Table("collection", "run", "rows", "index", "vector space", "proven", "readers")
+            return f"There is no collection for {self.name} yet: `tuku load` makes one."
+        shown = table("", "collection", ">rows", "proven", "index", "run", "vectors")
         for each in self.collections:
-            rows = "not loaded" if each.rows is None else f"{each.rows:,}"
-            proven = each.proven_at.strftime("%Y-%m-%d %H:%M UTC") if each.proven_at else "never"
-            cells = (each.name, each.run, rows, each.index, each.vector_space, proven, "here" if each.live else "")
-            shown.add_row(*map(printable, cells))
+            cells = map(printable, (each.name, _rows(each), _proven(each), _index(each), each.run, each.vector_space))
+            style = "green" if each.live else "" if each.proven_at else "dim"
+            shown.add_row(Text("readers" if each.live else ""), *(Text(cell) for cell in cells), style=style)
         return shown
+
+
+def _rows(each: Shelved) -> str:
+    return f"{'' if each.counted else '~'}{each.rows:,}"
+
+
+def _index(each: Shelved) -> str:
+    """Such as ``HNSW COSINE M=16 efConstruction=200``."""
+    params = [f"{name}={value}" for name, value in each.index.get("params", {}).items()]
+    return " ".join([*(str(each.index.get(part, "")) for part in ("type", "metric")), *params]).strip() or "none yet"
+
+
+def _proven(each: Shelved) -> str:
+    return each.proven_at.strftime("%Y-%m-%d %H:%M UTC") if each.proven_at else "not proven"
 
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What readers saw, and what they see now."""
+    """What readers saw, and what they see now.
+
+    Attributes:
+        alias: that they use.
+        former: the collection that they saw.
+        collection: the one that they see now.
+    """
 
     alias: str
     former: str
@@ -63,8 +89,9 @@ class RolledBack:
     def summary(self) -> RenderableType:
         """For people."""
         return (
-            f"Readers of {self.alias} see {self.collection} now; {self.former} is kept. The next load brings"
-            f" {self.collection} up to the lake again: mend the lake before."
+            f"Readers of {self.alias} see {self.collection} now; {self.former} is kept (`tuku rollback --to"
+            f" {self.former}`).\nThe next load brings {self.collection} up to the lake: if it is the lake that is"
+            " wrong, mend it before."
         )
 
 
@@ -93,17 +120,22 @@ def roll_back(config: Config, progress: Progress, to: str | None = None, *, wait
 
     Raises:
         ConfigError, VectorSpaceError, MilvusError: as `tuku.milvus.shelf.roll_back`.
-        StoppedError: another run works on the lake.
+        StorageError: there is no lake, or another run works on it.
+        LeaseLostError: the lake was taken over; readers see what they saw.
     """
     from tuku.milvus.connect import connected
     from tuku.milvus.shelf import roll_back as point_back
 
     lake = Lake.at(config.lake.uri)
     model = describe_embedder(config.embed).name
-    # Milvus comes first: the lease would make a folder of a mistyped lake.uri.
-    with connected(config.milvus, create=False) as client:
-        on_wait = partial(progress.phase, "wait")
-        with lake.exclusive(wait_s, command="tuku rollback", on_wait=on_wait) as lease:
-            lease.require()
-            former, now = point_back(client, config, model, to)
+    if not lake.storage.exists("runs"):  # the lease would make a folder of a mistyped lake.uri, and guard nothing
+        raise StorageError(
+            f"There is no lake at {lake.storage.uri}.", "Check lake.uri: a load from the lake must not run meanwhile."
+        )
+    # The lease comes first: an embedded Milvus that a load has open could not even be asked.
+    with (
+        lake.exclusive(wait_s, command="tuku rollback", on_wait=partial(progress.phase, "wait")) as lease,
+        connected(config.milvus, create=False) as client,
+    ):
+        former, now = point_back(client, config, model, to, lease.require)
     return RolledBack(config.milvus.collection, former, now)

@@ -12,7 +12,7 @@ from tuku.errors import LeaseLostError, StorageError, TukuError
 from tuku.housekeeping import Steps, compact, compaction, find_removals, remove
 from tuku.lake import Lake
 from tuku.lake_view import LakeView
-from tuku.milvus.ledger import LoadedRuns
+from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.schemas import IMAGES
 
 

@@ -14,7 +14,7 @@ from fakes.nights import PART, STEPS, captions, images, later, letters, night, n
 from tuku.housekeeping import compact, compaction, find_removals, remove
 from tuku.lake import Lake
 from tuku.lake_view import LakeView
-from tuku.milvus.ledger import LoadedRuns
+from tuku.milvus.loaded_runs import LoadedRuns
 
 IDS = "abcdef"
 

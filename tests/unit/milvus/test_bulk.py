@@ -20,7 +20,7 @@ from tuku.milvus import bulk as bulk_module
 from tuku.milvus.bulk import MOST_ATTEMPTS, BulkImport
 from tuku.milvus.export import cut_into, import_schema, rows_per_file, write_import_file
 from tuku.milvus.fields import Layout, Typed
-from tuku.milvus.imports import ImportFailedError
+from tuku.milvus.imports import ForgottenJobError, ImportFailedError
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.staging import Staging
 from tuku.storage import DiskStorage
@@ -128,6 +128,7 @@ def test_one_that_never_ends_is_named_and_the_next_load_begins_anew(tmp_path: Pa
         bulk(tmp_path, importer, begun(tmp_path), stall_s=0.05).run(tables())
     assert raised.value.exit_code == 4
     assert list(LoadLedger.all(DiskStorage(tmp_path / "lake"))) == []
+    assert not (tmp_path / "staged").exists()
 
 
 def test_a_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
@@ -145,13 +146,26 @@ def test_a_server_that_stays_away_ends_the_load_and_the_next_one_goes_on(tmp_pat
     assert importer.imported == {f"i{n}": 1 for n in range(25)}
 
 
-def test_an_import_whose_start_was_not_heard_of_is_found_again(tmp_path: Path) -> None:
-    importer = PlayedImporter({"part-00001.parquet": ["unheard"]})
+@pytest.mark.parametrize("acts", [["unheard"], ["fail", "unheard"]])
+def test_an_import_whose_start_was_not_heard_of_is_found_again(tmp_path: Path, acts: list[str]) -> None:
+    importer = PlayedImporter({"part-00001.parquet": [*acts]})
     with pytest.raises(MilvusError, match="the connection broke"):
         bulk(tmp_path, importer, begun(tmp_path)).run(tables())
     bulk(tmp_path, importer).run(tables())
     assert importer.imported == {f"i{n}": 1 for n in range(25)}
-    assert importer.started.count("part-00001.parquet") == 1
+    assert importer.started.count("part-00001.parquet") == len(acts)
+
+
+def test_an_import_that_milvus_has_forgotten_is_not_guessed_at(tmp_path: Path) -> None:
+    importer, ledger = PlayedImporter(looks=10_000), begun(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        bulk(tmp_path, importer, ledger, progress=_interrupt).run(tables())
+    with pytest.raises(ForgottenJobError, match=r"import 1 of .*part-00000\.parquet any more"):
+        bulk(tmp_path, PlayedImporter()).run(tables())
+
+
+def _interrupt(rows: int) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("lost", [True, False])

@@ -17,7 +17,7 @@ from tuku.terminal import make_console
 
 NAMES = [
     *("python", "configuration", "caption model", "embed model", "caption key", "embed key", "caption call"),
-    *("embed call", "milvus", "collection", "lake", "manifest"),
+    *("embed call", "milvus", "collection", "staging", "lake", "manifest"),
 ]
 
 
@@ -36,7 +36,7 @@ def test_a_healthy_laptop(healthy: Config, tmp_path: Path):
     assert [finding.name for finding in diagnosis.checks] == NAMES
     assert diagnosis.ok, diagnosis
     skipped = [name for name, status in statuses(diagnosis).items() if status == "skipped"]
-    assert skipped == ["caption key", "embed key", "manifest"]
+    assert skipped == ["caption key", "embed key", "staging", "manifest"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,7 +89,7 @@ def test_findings_for_programs_and_for_people():
         (
             find("a", lambda: "well"),
             find("b", lambda: Skipped("nothing there")),
-            Finding("c", "failed", "bad\x1b[2J", "Do it again."),
+            Finding("c", "failed", "bad\x1b[2J\ntwice", "Do it again."),
         )
     )
     assert json.loads(json.dumps(diagnosis.to_dict())) == {
@@ -97,7 +97,7 @@ def test_findings_for_programs_and_for_people():
         "checks": [
             {"name": "a", "status": "ok", "detail": "well", "remedy": ""},
             {"name": "b", "status": "skipped", "detail": "nothing there", "remedy": ""},
-            {"name": "c", "status": "failed", "detail": "bad\x1b[2J", "remedy": "Do it again."},
+            {"name": "c", "status": "failed", "detail": "bad\x1b[2J\ntwice", "remedy": "Do it again."},
         ],
     }
     stream = io.StringIO()
@@ -107,5 +107,6 @@ def test_findings_for_programs_and_for_people():
         "ok       a  well",
         "skipped  b  nothing there",
         "FAILED   c  bad\\e[2J",
+        "            twice",
         "            Do it again.",
     ]

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tuku.config import CaptionConfig, Config, ManifestConfig, MilvusConfig
-from tuku.errors import ConfigError, ManifestError, MilvusError, StorageError
+from tuku.errors import ConfigError, ManifestError, StorageError
 from tuku.runtime import doctor_places
-from tuku.runtime.doctor_places import check_collection, check_lake, check_manifest, check_milvus
+from tuku.runtime.doctor_places import check_collection, check_lake, check_manifest
 from tuku.runtime.findings import Skipped
 
 
@@ -74,27 +73,6 @@ def test_a_manifest_that_is_not_there_or_was_not_named(tmp_path: Path):
     with pytest.raises(ManifestError):
         check_manifest(Config(manifest=ManifestConfig(uri=str(tmp_path / "absent.csv"))))
     assert isinstance(check_manifest(Config()), Skipped)
-
-
-@pytest.mark.milvus
-def test_embedded_milvus_before_and_after_the_first_load(tmp_path: Path):
-    from tuku.milvus.connect import connected
-
-    config = MilvusConfig(uri=str(tmp_path / "milvus.db"))
-    assert "the first load makes it" in check_milvus(config)
-    assert list(tmp_path.iterdir()) == []
-    with connected(config):
-        pass
-    assert check_milvus(config).startswith(f"Milvus Lite, version {version('milvus-lite')}, at ")
-
-
-def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch):
-    from tuku.milvus import connect
-
-    monkeypatch.setattr(connect, "CONNECT_TIMEOUT_S", 0.2)
-    with pytest.raises(MilvusError) as stopped:
-        check_milvus(MilvusConfig(uri="http://127.0.0.1:9"))
-    assert "milvus.uri" in stopped.value.remedy
 
 
 def test_models_that_do_not_fit_together(tmp_path: Path):
