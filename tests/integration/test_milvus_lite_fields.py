@@ -95,7 +95,9 @@ def test_a_value_of_another_type_stops_the_load_and_readers_see_what_they_saw(ur
 def test_a_partition_key_is_kept_and_its_change_rebuilds(uri: str) -> None:
     lake = catalogue(100)
     keyed = configured(uri, milvus={"indexed_metadata": {"category": "varchar"}, "partition_key": "category"})
-    assert failed(run(keyed, lake)) == []
+    report = run(keyed, lake)
+    assert failed(report) == []
+    assert "sampled rows found by category" in [check.name for check in report.checks]
     with connected(keyed.milvus) as client:
         assert collection.layout(client, "tuku").typed == {"category": Typed("varchar", False, True)}
         client.load_collection("tuku")

@@ -316,6 +316,7 @@ def test_a_dump_loads_again_as_the_same_configuration(tmp_path: Path) -> None:
     params = "milvus.index.params={M: 8}"
     config = load_config(None, ["manifest.uri=图库.csv", params, "limits.max_cost=1.5", *typed], {})
     assert "图库.csv" in dump_config(config)
+    assert "partition_key: category" in dump_config(config)
     assert load_config(profile(tmp_path, dump_config(config)), [], {}) == config
 
 

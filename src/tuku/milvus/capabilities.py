@@ -27,6 +27,7 @@ _EVERYWHERE = frozenset({"FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "AUTOINDEX"})
 _SINCE: dict[str, Version] = {"IVF_PQ": (2, 0), "DISKANN": (2, 2), "HNSW_SQ": (2, 5)}
 _SEVERAL_VECTORS: Version = (2, 4)
 _NULLS: Version = (2, 5)
+_PARTITION_KEYS: Version = (2, 4)
 _INVERTED: Version = (2, 4)
 _LITE_PARTITIONS = 16
 """By a partition key Lite keeps so many, whatever it is asked for."""
@@ -57,6 +58,11 @@ class Capabilities:
     def several_vectors(self) -> bool:
         """Whether a collection can have more than one vector field."""
         return self.lite or self.version >= _SEVERAL_VECTORS
+
+    @property
+    def partition_keys(self) -> bool:
+        """Whether rows that are upserted are found by their partition key (tried: not in 2.3.5, but in Lite)."""
+        return self.lite or self.version >= _PARTITION_KEYS
 
     @property
     def nulls(self) -> bool:
@@ -145,6 +151,12 @@ def require_able(able: Capabilities, config: MilvusConfig, dim: int) -> None:
             f"Choose one of {', '.join(sorted(able.index_types))}.",
         )
     require_params(config.index, dim, able)
+    if config.partition_key is not None and not able.partition_keys:
+        raise ConfigError(
+            f"milvus.partition_key is set, and {here} files upserted rows under the wrong partition (milvus #30607):"
+            " filters by it would miss them.",
+            "Leave it out (a filter by a field of milvus.indexed_metadata works), or use Milvus 2.4 or newer.",
+        )
     if able.lite:
         _require_lite(config)
     if able.query_nodes is not None and config.replicas > able.query_nodes:

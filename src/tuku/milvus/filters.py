@@ -16,6 +16,11 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def literal(value: str | int) -> str:
+    """A text or a whole number, as a filter names it."""
+    return quoted(value) if isinstance(value, str) else str(value)
+
+
 def ids_in(ids: Iterable[str]) -> str:
     """The filter for these primary keys. Milvus Lite returns a row twice if its key is named twice."""
     return f"{ID} in [{', '.join(quoted(key) for key in dict.fromkeys(ids))}]"

@@ -11,7 +11,7 @@ from tuku.milvus import collection
 from tuku.milvus.calls import milvus_errors
 from tuku.milvus.connect import is_local
 from tuku.milvus.fields import ID, KEYWORDS, LAKE_COLUMN, vector_fields
-from tuku.milvus.filters import ids_in
+from tuku.milvus.filters import ids_in, literal
 from tuku.milvus.index import index_states, load, load_state
 from tuku.milvus.keys import KeyDigest, all_ids
 from tuku.milvus.recall import K, Probe, exact_pass, exact_scores
@@ -114,6 +114,7 @@ def _all_checks(proof: _Proof, lake: LakeReader, loaded: Check, limits: VerifyCo
         loaded,
         _vector_space_check(proof, embed_model),
         *_content_checks(proof),
+        *_partition_checks(proof),
         *_self_retrieval_checks(proof, limits.min_recall),
         *_recall_checks(proof, lake, limits.min_recall),
     ]
@@ -172,6 +173,19 @@ def _content_checks(proof: _Proof) -> list[Check]:
             ("vectors", same_vectors),
         )
     ]
+
+
+def _partition_checks(proof: _Proof) -> Iterator[Check]:
+    """Sampled rows are found by their partition key: asked for by it, Milvus looks in one partition only."""
+    field = proof.config.partition_key
+    if field is None:
+        return
+    rows = milvus_rows(proof.sample, collection.layout(proof.client, proof.name))
+    ids: dict[Any, list[str]] = {}
+    for row in rows:
+        ids.setdefault(row[field], []).append(row[ID])
+    number = sum(len(_query(proof, some, f"{field} == {literal(value)}")) for value, some in ids.items())
+    yield _check(f"sampled rows found by {field}", len(rows), number, number == len(rows))
 
 
 def _self_retrieval_checks(proof: _Proof, min_recall: float) -> Iterator[Check]:
@@ -234,14 +248,14 @@ def _found(proof: _Proof, field: str, queries: Any, *, thorough: bool = False) -
     return [[hit.id for hit in row] for row in hits]
 
 
-def _query(proof: _Proof, ids: Sequence[str]) -> dict[str, list[Row]]:
+def _query(proof: _Proof, ids: Sequence[str], where: str = "") -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     keys = list(dict.fromkeys(ids))
     for start in range(0, len(keys), QUERY_IDS):
         with milvus_errors(f"reading rows of {proof.name}"):
             rows = proof.client.query(
                 proof.name,
-                filter=ids_in(keys[start : start + QUERY_IDS]),
+                filter=" and ".join(filter(None, (where, ids_in(keys[start : start + QUERY_IDS])))),
                 output_fields=["*", *vector_fields(proof.config)],
                 consistency_level="Strong",
                 timeout=proof.config.timeout_s,

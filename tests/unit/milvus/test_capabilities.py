@@ -39,6 +39,11 @@ def test_every_default_can_be_had_everywhere() -> None:
         (OLD, {}, r"milvus\.vectors has 2 entries.*2\.4"),
         (OLD, {"vectors": ["image"], "index": {"type": "HNSW_SQ"}}, r"milvus\.index\.type is HNSW_SQ.*v2\.3\.5"),
         (server("v2.3.5-lite"), {"vectors": ["image"], "index": {"type": "DISKANN"}}, "DISKANN"),
+        (
+            OLD,
+            {"vectors": ["image"], "indexed_metadata": {"c": "varchar"}, "partition_key": "c"},
+            r"milvus\.partition_key is set.*wrong partition.*2\.4",
+        ),
         (LITE, {"index": {"type": "IVF_PQ"}}, "IVF_PQ.*Milvus Lite"),
         (LITE, {"index": {"type": "DISKANN"}}, "DISKANN.*Milvus Lite"),
         (LITE, {"index": {"params": {"M": 1}}}, r"milvus\.index\.params\.M is 1"),
@@ -67,6 +72,7 @@ def test_what_cannot_be_had_is_refused(able: Capabilities, config: dict, says: s
         (OLD, {"vectors": ["image"], "index": {"type": "IVF_PQ"}}),
         (server("v2.5.1"), {"index": {"type": "HNSW_SQ", "params": {"sq_type": "SQ6"}}, "replicas": 3}),
         (server("v2.5.1", query_nodes=2), {"replicas": 2, "shards": 4, "mmap": True}),
+        (server("v2.4.0"), {"indexed_metadata": {"c": "varchar"}, "partition_key": "c", "partitions": 4}),
         (LITE, {"indexed_metadata": {"c": "varchar"}, "partition_key": "c", "consistency": "Strong"}),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tuku.config import Config, MilvusConfig
-from tuku.errors import MilvusError, StorageError
+from tuku.errors import ConfigError, MilvusError, StorageError
 from tuku.milvus import connect, target
 from tuku.milvus.connect import connected, is_this_machine
 
@@ -59,3 +59,46 @@ def test_a_first_run_learns_that_the_file_cannot_be_made(tmp_path: Path) -> None
     config = Config(milvus=MilvusConfig(uri=str(tmp_path / "file" / "milvus.db")))
     with pytest.raises(StorageError, match="not a folder that you may write to"):
         target.check_target(config, embed_model="a/b@c", dim=2)
+
+
+def pem(folder: Path, *names: str) -> dict[str, str]:
+    """Files of a connection, by the key of `milvus.tls`."""
+    for name in names:
+        (folder / name).write_text("pem")
+    return {name: str(folder / name) for name in names}
+
+
+def options(uri: str = "https://milvus:19530", **tls: str) -> dict:
+    return connect._options(MilvusConfig.model_validate({"uri": uri, "tls": tls}))
+
+
+def test_a_server_that_proves_itself_alone(tmp_path: Path) -> None:
+    files = pem(tmp_path, "ca_file")
+    assert options(**files) == {"grpc_options": {}, "server_pem_path": files["ca_file"]}
+    assert options(**files, server_name="other")["server_name"] == "other"
+    assert options() == {"grpc_options": {}}
+
+
+def test_both_sides_prove_themselves(tmp_path: Path) -> None:
+    files = pem(tmp_path, "ca_file", "cert_file", "key_file")
+    assert options(**files) == {
+        "grpc_options": {},
+        "ca_pem_path": files["ca_file"],
+        "client_pem_path": files["cert_file"],
+        "client_key_path": files["key_file"],
+    }
+
+
+@pytest.mark.parametrize("missing", ["ca_file", "cert_file", "key_file"])
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, missing: str) -> None:
+    files = pem(tmp_path, "ca_file", "cert_file", "key_file")
+    (tmp_path / missing).unlink()
+    with pytest.raises(ConfigError, match=rf"milvus\.tls names .*{missing}"):
+        options(**files)
+
+
+def test_a_refusal_does_not_repeat_the_token() -> None:
+    config = MilvusConfig.model_validate({"uri": "http://me:secret-2@h:1", "token": "root:secret-1"})
+    message = str(connect._refused(config, config.uri, "bad token root:secret-1"))
+    assert "secret" not in message
+    assert "http://h:1" in message
