@@ -23,7 +23,7 @@ from tuku.config import Config, EmbedConfig
 from tuku.lake import Lake, Run, Stamp
 from tuku.lake_view import LakeView
 from tuku.milvus.connect import connected
-from tuku.milvus.rows import dynamic_fields
+from tuku.milvus.rows import named_fields
 from tuku.providers.registry import describe_embedder
 from tuku.schemas import IMAGES
 
@@ -187,7 +187,7 @@ class LoadWorld:
 
 
 def _equal(image: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    metadata = dynamic_fields(json.loads(image["metadata"]))
+    metadata = named_fields(json.loads(image["metadata"]))
     return (
         np.array_equal(np.asarray(image["image_embedding"], np.float32), np.asarray(row["image_embedding"], np.float32))
         and image["caption"] == row["image_description"]
