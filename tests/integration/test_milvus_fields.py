@@ -243,16 +243,20 @@ def test_a_user_with_a_password_works_in_a_database_of_its_own(server: MilvusSer
         client.create_database("shop")
         client.create_user("loader", "secret-1")
         client.grant_role("loader", "admin")
-    # Server 2.3.5 looks for aliases in the database "default" only.
-    config = config_of(server, name, token="loader:secret-1", milvus={"db": "shop"}, load={"alias": False})
+    config = config_of(server, name, token="loader:secret-1", milvus={"db": "shop"})
     with connected(config.milvus) as client:
         wait_until(lambda: "" if allowed(client) else "the role", 30)  # it takes a moment until it holds
-    assert failed(run(config, MemoryLake(plain(20)), tmp_path)) == []
+    lake = MemoryLake(plain(20))
+    loads = [run(config, lake, tmp_path, run_id) for run_id in ("r1", "r2")]
+    assert [failed(load) for load in loads] == [[], []]
+    assert [load.strategy for load in loads] == ["rebuild", "upsert"]
     with connected(config_of(server, name).milvus) as client:
-        assert name not in client.list_collections()
+        assert client.list_collections() == []
     with connected(config.milvus) as client:
-        assert client.list_collections() == [name]
-        client.drop_collection(name)
+        assert client.list_collections() == [f"{name}__r1"]
+        assert alias.resolve(client, name) == f"{name}__r1"
+        client.drop_alias(name)
+        client.drop_collection(f"{name}__r1")
     with pytest.raises(MilvusError, match="missing"):
         check_target(config_of(server, name, milvus={"db": "missing"}), embed_model=MODEL, dim=DIM)
 

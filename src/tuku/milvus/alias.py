@@ -42,9 +42,16 @@ def resolve(client: MilvusClient, alias: str) -> str | None:
         try:
             return str(client.describe_alias(alias)["collection_name"])
         except MilvusException as error:
-            if error.code in {ALIAS_NOT_FOUND, COLLECTION_NOT_FOUND}:
-                return None
-            raise
+            if error.code not in {ALIAS_NOT_FOUND, COLLECTION_NOT_FOUND}:
+                raise
+        try:
+            # Milvus 2.3 looks for aliases in the database `default` only, and for what bears a name in the right one.
+            name = str(client.describe_collection(alias)["collection_name"])
+        except MilvusException as error:
+            if error.code != COLLECTION_NOT_FOUND:
+                raise
+            return None
+    return None if name == alias else name
 
 
 def require_alias_free(client: MilvusClient, alias: str) -> None:
