@@ -196,7 +196,7 @@ def test_system_b_finds_its_collection_loaded_and_whole(
         assert [each.name for each in found.schema.fields if each.dtype == DataType.FLOAT_VECTOR] == ["image_embedding"]
         built = found.index(index_name="image_embedding").params
         assert (built["index_type"], built["metric_type"]) == ("IVF_FLAT", "COSINE")
-        assert int(built["params"]["nlist"]) == 512
+        assert int(built["nlist"]) == 512
         found.drop()
     finally:
         connections.disconnect("system-b")
