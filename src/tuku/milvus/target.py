@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, StorageError
-from tuku.milvus import alias, collection
+from tuku.milvus import alias, collection, index
+from tuku.milvus.calls import milvus_errors
 from tuku.milvus.capabilities import ask, require_able
 from tuku.milvus.connect import MissingFileError, connected
 from tuku.milvus.loaded_runs import LoadedRuns
@@ -119,7 +120,7 @@ def require_no_collapse(client: MilvusClient, config: Config, live: str, rows: i
     Raises:
         ConfigError: the lake holds far fewer images than readers see, and nobody has asked for that.
     """
-    seen = collection.count(client, live)
+    seen = _rows_to_see(client, config, live)
     least = seen * (1 - config.limits.max_deleted_fraction)
     if seen and (not rows or (rows < least and config.load.strategy != "rebuild")):
         raise ConfigError(
@@ -128,3 +129,16 @@ def require_no_collapse(client: MilvusClient, config: Config, live: str, rows: i
             "Check lake.uri and milvus.collection. If the lake is right: `tuku load --strategy rebuild`."
             " Readers see what they saw before.",
         )
+
+
+def _rows_to_see(client: MilvusClient, config: Config, live: str) -> int:
+    """Rows of a collection; 0 if it was never indexed, so that nobody can have searched it.
+
+    A server that has crashed may have let go of it: then it is loaded again.
+    """
+    with milvus_errors(f"listing the indexes of collection {live}"):
+        if not client.list_indexes(live):
+            return 0
+    if index.load_state(client, live) != "Loaded":
+        index.load(client, live, config.milvus.timeout_s, replicas=config.milvus.replicas)
+    return collection.count(client, live)
