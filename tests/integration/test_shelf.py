@@ -53,7 +53,7 @@ def three(uri: str, lake: MemoryLake) -> Config:
 
 def go_back(config: Config, to: str | None = None, **changes) -> tuple[str, str]:
     with connected(config.milvus) as client:
-        return shelf.roll_back(client, config, changes.pop("embed_model", MODEL), to, **changes)
+        return shelf.roll_back(client, config, changes.pop("embed_model", MODEL), DIM, to, **changes)
 
 
 def live(config: Config) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakes import memory_lake
-from fakes.memory_lake import MODEL, MemoryLake, configured, failed, images
+from fakes.memory_lake import DIM, MODEL, MemoryLake, configured, failed, images
 from milvus_server import MilvusServer
 from tuku.config import Config
 from tuku.milvus import alias, collection, index, shelf
@@ -44,8 +44,8 @@ def test_there_and_back_again(server: MilvusServer, tmp_path: Path) -> None:
             ("shelf__r2", 60, True, "Loaded"),
             ("shelf__r1", 60, False, "NotLoad"),
         ]
-        assert shelf.roll_back(client, config, MODEL) == ("shelf__r3", "shelf__r2")
-        assert shelf.roll_back(client, config, MODEL) == ("shelf__r2", "shelf__r1")
+        assert shelf.roll_back(client, config, MODEL, DIM) == ("shelf__r3", "shelf__r2")
+        assert shelf.roll_back(client, config, MODEL, DIM) == ("shelf__r2", "shelf__r1")
         assert index.load_state(client, "shelf__r1") == "Loaded"
         assert collection.count(client, "shelf") == 60
     lake.add(images(["new"], "n2"))

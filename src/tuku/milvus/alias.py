@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, MilvusError
 from tuku.milvus import collection
-from tuku.milvus.calls import ALIAS_NOT_FOUND, COLLECTION_NOT_FOUND, milvus_errors
+from tuku.milvus.calls import COLLECTION_NOT_FOUND, milvus_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,12 +40,7 @@ def resolve(client: MilvusClient, alias: str) -> str | None:
 
     with milvus_errors(f"resolving the alias {alias}"):
         try:
-            return str(client.describe_alias(alias)["collection_name"])
-        except MilvusException as error:
-            if error.code not in {ALIAS_NOT_FOUND, COLLECTION_NOT_FOUND}:
-                raise
-        try:
-            # Milvus 2.3 looks for aliases in the database `default` only, and for what bears a name in the right one.
+            # Not describe_alias: Milvus 2.3 looks for aliases in the database `default` only.
             name = str(client.describe_collection(alias)["collection_name"])
         except MilvusException as error:
             if error.code != COLLECTION_NOT_FOUND:

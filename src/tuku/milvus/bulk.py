@@ -70,6 +70,7 @@ class BulkImport:
     progress: Callable[[int], None]
     short: set[str] = field(default_factory=set, init=False)
     _watched: dict[str, _Watched] = field(default_factory=dict, init=False)
+    _ended_s: float = field(default=0.0, init=False)
 
     def run(self, tables: Iterable[pa.Table]) -> None:
         """Import all rows (schema `schemas.IMAGES`), the same ones in the same order each time.
@@ -170,12 +171,21 @@ class BulkImport:
                 self._again(name, job)
             elif job.state == "done":
                 del self._watched[name]
+                self._ended_s = time.monotonic()
                 rows += file.rows
                 self._done(name, job)
             else:
                 rows += file.rows * job.percent // 100
                 self._require_movement(name, job, watched)
+        self._grant_patience()
         self.progress(rows)
+
+    def _grant_patience(self) -> None:
+        """As long as any import gets further, those that wait for their turn do not stand still."""
+        latest_s = max((watched.moved_s for watched in self._watched.values()), default=0.0)
+        for watched in self._watched.values():
+            if watched.percent <= 0:
+                watched.moved_s = max(watched.moved_s, latest_s, self._ended_s)
 
     def _ask(self, job_id: str, watched: _Watched) -> ImportJob | None:
         """What has become of a job; None if Milvus is away, which it may be as long as an import may stand still."""
@@ -211,7 +221,6 @@ class BulkImport:
         if job.percent != watched.percent:
             watched.percent, watched.moved_s = job.percent, time.monotonic()
         elif watched.stands_for(self.stall_s):
-            self.staging.clear()
             self.ledger.remove()
             raise ImportFailedError(
                 f"The import of {self.staging.path(name)} into {self.ledger.collection} (job {job.job_id}) has stood at"

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 COLLECTION_NOT_FOUND = 100
-ALIAS_NOT_FOUND = 1600
 # Milvus' own codes (pkg/util/merr): service unavailable, too many requests, rate limited.
 TRANSIENT_MILVUS_CODES = frozenset({2, 4, 8})
 TRANSIENT_GRPC_CODES = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuku.milvus.calls import milvus_errors
+from tuku.errors import MilvusError
+from tuku.milvus.calls import MilvusAwayError, milvus_errors
 from tuku.milvus.connect import older_interface, open_orm
 from tuku.milvus.imports import ImportJob
 
@@ -29,14 +30,19 @@ class GrpcImporter:
         self._alias = ""
 
     def is_there(self) -> bool:
-        """Whether the server has these calls."""
+        """Whether the server has these calls, and lets us use them.
+
+        Raises:
+            MilvusAwayError: it is starting, busy or out of reach.
+        """
         from pymilvus import utility
-        from pymilvus.exceptions import MilvusException
 
         try:
-            with older_interface():
+            with milvus_errors("asking for bulk imports"), older_interface():
                 utility.list_bulk_insert_tasks(limit=1, timeout=_TIMEOUT_S, using=self._using())
-        except MilvusException:
+        except MilvusAwayError:
+            raise
+        except MilvusError:
             return False
         finally:
             self.close()

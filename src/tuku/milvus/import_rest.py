@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _JOBS = "/v2/vectordb/jobs/import"
 _PAGE = 100
+# Of the environment, and as a managed service calls them.
+_BUCKET_KEYS = {"AWS_ACCESS_KEY_ID": "accessKey", "AWS_SECRET_ACCESS_KEY": "secretKey", "AWS_SESSION_TOKEN": "token"}
 _STATES: dict[str, Literal["running", "done", "failed"]] = {"Completed": "done", "Failed": "failed"}
 # A server prints the message that it has of a file: id:1 paths:"tuku__r1/part-00000.parquet"
 _PRINTED = re.compile(r'paths:\s*"([^"]*)"')
@@ -34,7 +36,8 @@ class RestImporter:
     """
 
     def __init__(self, config: Config) -> None:
-        self._service = RestService(config.milvus, config.load.rest_url)
+        keys = [os.environ.get(name, "") for name in _BUCKET_KEYS]
+        self._service = RestService(config.milvus, config.load.rest_url, secrets=keys)
         self._always = {"dbName": config.milvus.db, "clusterId": config.load.cluster_id or ""}
         self._managed = config.load.cluster_id is not None
 
@@ -56,9 +59,7 @@ class RestImporter:
         if self._managed:
             named = {
                 "objectUrls": [[path]],
-                "accessKey": os.environ.get("AWS_ACCESS_KEY_ID", ""),
-                "secretKey": os.environ.get("AWS_SECRET_ACCESS_KEY", ""),
-                "token": os.environ.get("AWS_SESSION_TOKEN", ""),
+                **{name: os.environ.get(variable, "") for variable, name in _BUCKET_KEYS.items()},
             }
         job_id = self._ask("create", {"collectionName": collection, **named}).get("jobId")
         if not job_id:

@@ -61,13 +61,14 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
     Returns:
         Whether an index was exchanged: nobody can search the collection until it is loaded again.
     """
+    _index_metadata(client, name, config, able)
     if index_fits(client, name, config):
         return False
     params = build_params(config.index, rows, layout(client, name).dim)
     # pymilvus sends each parameter by itself, which servers want; Milvus Lite reads none but a dictionary of them.
     sent = {"params": params} if able.lite else params
     with milvus_errors(f"building the indexes of collection {name}"):
-        exchanged = bool(client.list_indexes(name))
+        exchanged = any(client.list_indexes(name, field_name=field) for field in vector_fields(config))
         if exchanged:
             client.release_collection(name)
         for field in vector_fields(config):
@@ -83,14 +84,19 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
             )
             # sync waits for `state`, which proves nothing, and asks Lite for an RPC that it does not have.
             client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
+    note(client, name, index_note(config.index))
+    return exchanged
+
+
+def _index_metadata(client: MilvusClient, name: str, config: MilvusConfig, able: Capabilities) -> None:
+    """Give every typed field its index, if this Milvus has one for it and it is not there yet."""
+    with milvus_errors(f"indexing the metadata of collection {name}"):
         for field, kind in config.indexed_metadata.items():
             scalar = able.scalar_index(kind)
             if scalar and not client.list_indexes(name, field_name=field):
                 wanted = client.prepare_index_params()
                 wanted.add_index(field, index_name=field, index_type=scalar)
                 client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
-    note(client, name, index_note(config.index))
-    return exchanged
 
 
 def index_states(client: MilvusClient, name: str, config: MilvusConfig) -> list[IndexState]:

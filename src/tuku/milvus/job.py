@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuku.milvus.capabilities import ask, require_able
@@ -95,11 +95,10 @@ def _load(context: LoadContext) -> Loaded:
         return rebuild(context, reason)
     forget_begun(context)
     outcome = upsert(context, live, reason)
-    if context.config.load.strategy == "auto" and _count_differs(outcome):
+    config = context.config.load
+    if config.strategy == "auto" and config.alias and _count_differs(outcome):  # in place it would cut readers off
         logger.warning("%s does not hold the lake's rows after the upsert: filling a fresh one", live)
-        earlier_s = outcome.readers_cut_off_s
         outcome = rebuild(context, f"the row count was wrong after an upsert into {live}")
-        outcome = replace(outcome, readers_cut_off_s=earlier_s + outcome.readers_cut_off_s)
     return outcome
 
 

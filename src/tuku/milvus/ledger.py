@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from tuku.storage import storage_at
+
 if TYPE_CHECKING:
     from tuku.storage import Storage
 
@@ -45,6 +47,7 @@ class LoadLedger:
         target: which Milvus, database and alias it is for.
         content: a digest of what is to be in it.
         rows_per_file: of every import file but the last; 0: rows are inserted.
+        staged_in: address of the folder that holds this load's import files and nothing else; empty: rows are inserted.
         files: those that were staged, by name.
         filled: rows in the collection, when all of them are; None before.
     """
@@ -54,6 +57,7 @@ class LoadLedger:
     target: str
     content: str
     rows_per_file: int = 0
+    staged_in: str = ""
     files: dict[str, StagedFile] = field(default_factory=dict)
     filled: int | None = None
 
@@ -92,5 +96,7 @@ class LoadLedger:
         self.storage.write(self.name, (json.dumps(kept, indent=1) + "\n").encode())
 
     def remove(self) -> None:
-        """The collection is no longer being filled."""
+        """The collection is no longer being filled, or must not be: its files go too."""
+        if self.staged_in:
+            storage_at(self.staged_in).remove_all("")
         self.storage.remove(self.name)

@@ -20,7 +20,7 @@ from tuku.milvus.index_params import remarks
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.made_as import settled
-from tuku.milvus.staging import Staging
+from tuku.milvus.staging import STAGING_FOLDER, Staging
 from tuku.milvus.upsert import send
 from tuku.report import Check
 from tuku.schemas import IMAGES
@@ -43,7 +43,7 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
         inserted = _fill(context, ledger)
     except ForgottenJobError as error:
         logger.warning("%s A fresh collection is filled in its place.", error.message)
-        _forget(context, ledger)
+        ledger.remove()
         ledger = _begin(context)
         inserted = _fill(context, ledger)
     index.build_indexes(client, ledger.collection, config.milvus, inserted, context.able)
@@ -66,19 +66,23 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
             alias.promote(client, context.target, ledger.collection)
             alias.drop_old(client, context.target, config.load.keep, former)
             alias.release_old(client, context.target, former)
-    _forget(context, ledger)  # what was not proven is not gone on with
+    ledger.remove()  # what was not proven is not gone on with
     return outcome
 
 
 def forget_begun(context: LoadContext) -> None:
-    """Forget rebuilds that were cut off: there is no need for them any more."""
+    """Forget rebuilds that were cut off, and drop what they filled: there is no need for them any more."""
+    context.require_lease()
+    if context.config.load.alias:
+        alias.drop_unfinished(context.client, context.target)
     for ledger in list(LoadLedger.all(context.ledgers)):
         if ledger.target == _target(context):
-            _forget(context, ledger)
+            ledger.remove()
 
 
 def _begun(context: LoadContext) -> LoadLedger | None:
     """The ledger of a load that was cut off and is to have the same content; others that were cut off are forgotten."""
+    context.require_lease()
     found = None
     for ledger in list(LoadLedger.all(context.ledgers)):
         if ledger.target != _target(context):
@@ -87,7 +91,7 @@ def _begun(context: LoadContext) -> LoadLedger | None:
         if begun and ledger.content == _content(context) and _is_unfinished(context, ledger.collection):
             found = ledger
         else:
-            _forget(context, ledger)
+            ledger.remove()
     return found
 
 
@@ -103,6 +107,8 @@ def _begin(context: LoadContext) -> LoadLedger:
         name = context.target
         collection.drop(client, name)
     ledger = LoadLedger(context.ledgers, name, _target(context), _content(context), _rows_per_file(context))
+    if ledger.rows_per_file:
+        ledger.staged_in = _staging(context, name).storage.uri
     ledger.save()
     collection.create(
         client, name, config.milvus, context.dim, context.embed_model, nulls=context.able.nulls, notes=notes
@@ -135,7 +141,7 @@ def _import(context: LoadContext, ledger: LoadLedger) -> int:
     try:
         bulk = BulkImport(
             imports,
-            Staging.of(context.config.load, ledger.collection),
+            _staging(context, ledger.collection, ledger.staged_in),
             ledger,
             collection.layout(context.client, ledger.collection),
             in_flight=context.config.load.imports_in_flight,
@@ -162,6 +168,12 @@ def _complete(context: LoadContext, ledger: LoadLedger, bulk: BulkImport) -> Non
     load.flush(context.client, ledger.collection, context.config.milvus.timeout_s)
 
 
+def _staging(context: LoadContext, collection_name: str, staged_in: str = "") -> Staging:
+    """A folder for one load alone, or the one that it began in: other people's files may lie beside it."""
+    folder = staged_in.rpartition("/")[2] or f"{collection_name}-{context.run_id}"
+    return Staging.of(context.config.load, f"{STAGING_FOLDER}/{folder}")
+
+
 def _rows_per_file(context: LoadContext) -> int:
     """Of import files; 0 where rows are inserted."""
     config = context.config.load
@@ -172,18 +184,12 @@ def _rows_per_file(context: LoadContext) -> int:
         )
     if config.staging_uri is None or context.able.imports is None:
         return 0
-    Staging.of(config, context.target).prepare()
+    _staging(context, context.target).prepare()
     first = next((table for table in context.lake.batches(IMAGES.names) if table.num_rows), None)
     if first is None:
         return 0
     wanted = Layout.wanted(context.config.milvus, context.dim, nulls=context.able.nulls)
     return rows_per_file(first, wanted, config.file_mb * 1_000_000)
-
-
-def _forget(context: LoadContext, ledger: LoadLedger) -> None:
-    if context.config.load.staging_uri is not None:
-        Staging.of(context.config.load, ledger.collection).clear()
-    ledger.remove()
 
 
 def _sent_check(context: LoadContext, inserted: int) -> Check:

@@ -16,11 +16,14 @@ from tuku.milvus.calls import TRANSIENT_MILVUS_CODES, MilvusAwayError
 from tuku.milvus.connect import is_this_machine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuku.config import MilvusConfig
 
 _TIMEOUT_S = 30.0
 _AWAY = {429, 502, 503, 504}
 _MOST_SAID = 500  # characters of what a server says against a request
+_MOST_READ = 100_000
 
 
 class AbsentError(MilvusError):
@@ -33,9 +36,11 @@ class RestService:
     Args:
         config: where Milvus is, its database, and the token that it asks for.
         url: of the interface; None: the server listens for it where it listens for gRPC.
+        secrets: that are sent along, and that no message may repeat.
     """
 
-    def __init__(self, config: MilvusConfig, url: str | None = None) -> None:
+    def __init__(self, config: MilvusConfig, url: str | None = None, secrets: Sequence[str] = ()) -> None:
+        self._secrets = secrets
         at = urlsplit(config.uri)
         # pymilvus takes a path in milvus.uri for a database, and credentials for the token.
         host = at.netloc.rpartition("@")[2]
@@ -107,7 +112,7 @@ class RestService:
         with error:
             if error.code in {404, 405, 501}:
                 return AbsentError(f"There is nothing at {where} (HTTP {error.code}).")
-            said = error.read(_MOST_SAID).decode(errors="replace")
+            said = error.read(_MOST_READ).decode(errors="replace")
         message = f"Milvus refused {where} (HTTP {error.code}): {self._safe(said)}."
         if error.code in _AWAY:
             return MilvusAwayError(message, "It may be starting or busy: run `tuku load` again.")
@@ -117,8 +122,10 @@ class RestService:
         return MilvusError(message, remedy)
 
     def _safe(self, said: object) -> str:
-        text = str(said)[:_MOST_SAID]
-        return text.replace(self._token, "***") if self._token else text
+        text = str(said)
+        for secret in (self._token, *self._secrets):
+            text = text.replace(secret, "***") if secret else text
+        return text[:_MOST_SAID]
 
 
 class _Context(ssl.SSLContext):

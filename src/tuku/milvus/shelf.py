@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from tuku.errors import ConfigError
-from tuku.milvus import alias, collection, index
+from tuku.milvus import alias, collection, index, made_as
 from tuku.milvus.calls import milvus_errors
 from tuku.milvus.connect import is_local
 
@@ -70,6 +70,7 @@ def roll_back(
     client: MilvusClient,
     config: Config,
     embed_model: str,
+    dim: int,
     to: str | None = None,
     require_lease: Callable[[], None] = lambda: None,
 ) -> tuple[str, str]:
@@ -79,6 +80,7 @@ def roll_back(
         client: an open client.
         config: `milvus` and `load` are used.
         embed_model: ``provider/model@revision`` that readers search with.
+        dim: length of its vectors.
         to: the collection; None: the one that readers saw before the live one.
         require_lease: called before readers see anything of it; what it raises ends the rollback.
 
@@ -86,7 +88,8 @@ def roll_back(
         The collection that readers saw, and the one that they see now.
 
     Raises:
-        ConfigError: there is no alias or no such collection, it was never proven, or it was made for another metric.
+        ConfigError: there is no alias or no such collection, it was never proven, or it has other fields or another
+            metric than configured.
         VectorSpaceError: it holds vectors of another model.
         MilvusError: Milvus did not answer, or could not load it in time.
     """
@@ -104,7 +107,9 @@ def roll_back(
     # What tuku would not search readers shall not be sent to.
     collection.require_vector_space(client, chosen, embed_model)
     collection.require_metric(client, chosen, config.milvus.index.metric)
-    index.load(client, chosen, config.milvus.timeout_s, replicas=config.milvus.replicas)
+    collection.check_schema(client, chosen, config.milvus, dim)
+    copies = made_as.replicas(collection.properties(client, chosen), config.milvus)
+    index.load(client, chosen, config.milvus.timeout_s, replicas=copies)
     require_lease()
     alias.point(client, target, chosen)
     return live, chosen

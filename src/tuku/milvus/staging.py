@@ -19,6 +19,10 @@ _REMEDY = "Set it to the bucket that Milvus reads, as s3://bucket/prefix, or to 
 _PROBE = b"tuku"
 
 
+STAGING_FOLDER = "tuku-staging"
+"""Below `load.staging_uri`: nothing outside of it is ever removed."""
+
+
 @dataclass(frozen=True)
 class Staging:
     """Files of one collection, as tuku writes them and as Milvus names them.
@@ -32,14 +36,14 @@ class Staging:
     seen_at: str
 
     @classmethod
-    def of(cls, config: LoadConfig, collection: str) -> Staging:
-        """A place of its own for a collection, below `load.staging_uri`.
+    def of(cls, config: LoadConfig, folder: str) -> Staging:
+        """A folder below `load.staging_uri`.
 
         Raises:
             ConfigError: it is not a folder, nor ``s3://bucket/prefix``; or a folder, and the Milvus is a managed one.
         """
         root = _root(config)
-        return cls(root.below(collection), f"{_seen_at(config, root)}{collection}")
+        return cls(root.below(folder), f"{_seen_at(config, root)}{folder}")
 
     def path(self, name: str) -> str:
         """How Milvus names a file."""
@@ -65,10 +69,6 @@ class Staging:
                 f"A file that was written to {self.storage.uri} reads back as something else.",
                 "Check load.staging_uri.",
             )
-
-    def clear(self) -> None:
-        """Remove all files of this collection."""
-        self.storage.remove_all("")
 
 
 def _root(config: LoadConfig) -> Storage:

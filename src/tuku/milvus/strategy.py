@@ -31,6 +31,9 @@ def choose(context: LoadContext, live: str | None) -> tuple[Strategy, str]:
         return "rebuild", different
     if config.load.strategy == "rebuild":
         return "rebuild", "load.strategy is rebuild"
+    if LoadedRuns.read(collection.properties(context.client, live)) is None:
+        # Its import may still be under way, and would double what is upserted.
+        return "rebuild", f"no load into {live} was ever finished"
     other = changes(collection.properties(context.client, live), config.milvus)
     if config.load.strategy == "upsert":
         return "upsert", f"load.strategy is upsert{_stays(other)}"
@@ -43,9 +46,7 @@ def _stays(other: str) -> str:
 
 def _by_what_changed(context: LoadContext, live: str, other: str) -> tuple[Strategy, str]:
     config = context.config
-    loaded = LoadedRuns.read(collection.properties(context.client, live))
-    if loaded is None:
-        return "rebuild", f"no load into {live} was ever finished"
+    loaded = LoadedRuns.read(collection.properties(context.client, live)) or LoadedRuns()
     news = sum(run_id not in loaded for run_id in context.lake.run_ids())
     if config.load.alias:  # in place these would cut readers off
         if not index.index_fits(context.client, live, config.milvus):

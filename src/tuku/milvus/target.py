@@ -106,8 +106,8 @@ def require_fit(client: MilvusClient, config: Config, live: str, embed_model: st
     if config.load.strategy != "rebuild":
         collection.require_vector_space(client, live, embed_model)
         collection.check_schema(client, live, config.milvus, dim)
-        if not config.load.alias:
-            # Behind an alias another metric is a reason to rebuild; in place it would cut readers off.
+        if not config.load.alias or config.load.strategy == "upsert":
+            # With auto, behind an alias, another metric is a reason to rebuild; in place it would cut readers off.
             collection.require_metric(client, live, config.milvus.index.metric)
     elif not config.load.alias and collection.vector_space(client, live) is None:
         # Rebuilding in place drops the collection: never one that tuku has not made.
@@ -132,10 +132,12 @@ def require_no_collapse(client: MilvusClient, config: Config, live: str, rows: i
 
 
 def _rows_to_see(client: MilvusClient, config: Config, live: str) -> int:
-    """Rows of a collection; 0 if it was never indexed, so that nobody can have searched it.
+    """Rows of a collection; 0 if it was never filled or indexed, so that nobody can have searched all of it.
 
     A server that has crashed may have let go of it: then it is loaded again.
     """
+    if LoadedRuns.read(collection.properties(client, live)) is None:
+        return 0
     with milvus_errors(f"listing the indexes of collection {live}"):
         if not client.list_indexes(live):
             return 0

@@ -38,11 +38,11 @@ def check_staging(config: Config) -> str | Skipped:
         StorageError: they cannot be written there.
         StoppedError: the bucket does not answer.
     """
-    from tuku.milvus.staging import Staging
+    from tuku.milvus.staging import STAGING_FOLDER, Staging
 
     if config.load.staging_uri is None:
         return Skipped("load.staging_uri is not set: nothing is staged")
-    staging = Staging.of(config.load, config.milvus.collection)
+    staging = Staging.of(config.load, f"{STAGING_FOLDER}/{config.milvus.collection}")
     found, storage = "can be written to", staging.storage
     if isinstance(storage, DiskStorage) and not storage.root.parent.exists():
         require_writable(storage.root)

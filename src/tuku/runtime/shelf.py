@@ -127,7 +127,7 @@ def roll_back(config: Config, progress: Progress, to: str | None = None, *, wait
     from tuku.milvus.shelf import roll_back as point_back
 
     lake = Lake.at(config.lake.uri)
-    model = describe_embedder(config.embed).name
+    model = describe_embedder(config.embed)
     if not lake.storage.exists("runs"):  # the lease would make a folder of a mistyped lake.uri, and guard nothing
         raise StorageError(
             f"There is no lake at {lake.storage.uri}.", "Check lake.uri: a load from the lake must not run meanwhile."
@@ -137,5 +137,5 @@ def roll_back(config: Config, progress: Progress, to: str | None = None, *, wait
         lake.exclusive(wait_s, command="tuku rollback", on_wait=partial(progress.phase, "wait")) as lease,
         connected(config.milvus, create=False) as client,
     ):
-        former, now = point_back(client, config, model, to, lease.require)
+        former, now = point_back(client, config, model.name, model.dim or 0, to, lease.require)
     return RolledBack(config.milvus.collection, former, now)

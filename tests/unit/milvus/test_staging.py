@@ -84,8 +84,8 @@ def test_only_the_files_of_one_collection_are_cleared(uri: str) -> None:
     for place in places:
         place.storage.write("part-00000.parquet", b"PAR1")
         place.storage.write("part-00001.parquet", b"PAR1")
-    places[0].clear()
-    places[0].clear()
+    places[0].storage.remove_all("")
+    places[0].storage.remove_all("")
     assert [[file.name for file in place.storage.walk()] for place in places] == [
         [],
         *[["part-00000.parquet", "part-00001.parquet"]] * 2,
