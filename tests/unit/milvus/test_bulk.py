@@ -35,7 +35,9 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def begun(folder: Path) -> LoadLedger:
-    ledger = LoadLedger(DiskStorage(folder / "lake"), "tuku__r1", "here", "content", rows_per_file=10, staged_in=str(folder / "staged"))
+    ledger = LoadLedger(
+        DiskStorage(folder / "lake"), "tuku__r1", "here", "content", rows_per_file=10, staged_in=str(folder / "staged")
+    )
     ledger.save()
     return ledger
 
