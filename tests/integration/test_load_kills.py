@@ -100,7 +100,8 @@ def test_the_loader_is_killed_at_the_swap_and_after_it(world: LoadWorld) -> None
     last = world("load")
     assert last.code == 0, last.err
     assert world.differences() == []
-    assert world("load", "--strategy", "rebuild", "--set", "load.keep=0").code == 0
+    alone = world("load", "--strategy", "rebuild", "--set", "load.keep=0")
+    assert alone.code == 0, alone.err
     require_as_undisturbed(world)
 
 

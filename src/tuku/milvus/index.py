@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuku.errors import MilvusError
 from tuku.milvus.calls import milvus_errors, wait_until
 from tuku.milvus.collection import layout, note, properties
 from tuku.milvus.fields import vector_fields
@@ -111,6 +113,19 @@ def index_states(client: MilvusClient, name: str, config: MilvusConfig) -> list[
             }
         numbers = (int(about[key]) for key in ("total_rows", "indexed_rows", "pending_index_rows"))
         states.append(IndexState(field, *numbers))
+    return states
+
+
+def settled_states(client: MilvusClient, name: str, config: MilvusConfig, timeout_s: float) -> list[IndexState]:
+    """As `index_states`, once no rows are pending, or at the deadline: a compaction has rows indexed anew."""
+    states: list[IndexState] = []
+
+    def pending() -> str:
+        states[:] = index_states(client, name, config)
+        return "; ".join(f"index of {state.field}: {state}" for state in states if state.pending > 0)
+
+    with suppress(MilvusError):  # what is still pending is for the caller to judge
+        wait_until(pending, timeout_s)
     return states
 
 
