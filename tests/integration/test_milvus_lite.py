@@ -547,3 +547,37 @@ def test_images_that_left_the_catalogue_leave_the_collection(uri: str, lake: Mem
     assert (report.strategy, report.deleted, report.inserted) == ("upsert", len(NASTY_IDS) + 1, 0)
     assert not failed(report)
     assert run(config, lake, "r3").deleted == 0
+
+
+@pytest.mark.parametrize("strategy", ["auto", "upsert"])
+def test_another_lake_does_not_take_the_place_of_this_one_by_itself(uri: str, lake: MemoryLake, strategy: str) -> None:
+    run(configured(uri), lake)
+    other = MemoryLake(images([f"j{n}" for n in range(500)], "s1"))
+    with pytest.raises(ConfigError, match=r"tuku__r1 was filled from another lake"):
+        run(configured(uri, load={"strategy": strategy}), other, "s1")
+    with connected(configured(uri).milvus) as client:
+        assert alias.resolve(client, "tuku") == "tuku__r1"
+        assert collection.count(client, "tuku") == 500
+    assert failed(run(configured(uri, load={"strategy": "rebuild"}), other, "s1")) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"load": {"bulk_import": "grpc"}}, {"milvus": {"indexed_metadata": {"tags": "int64"}}}]
+)
+def test_a_mistake_in_the_configuration_takes_nothing_from_readers_in_place(
+    uri: str, lake: MemoryLake, wrong: dict
+) -> None:
+    run(configured(uri, load={"alias": False}), lake)
+    load = {"alias": False, "strategy": "rebuild", **wrong.get("load", {})}
+    with pytest.raises(ConfigError):
+        run(configured(uri, **{**wrong, "load": load}), lake, "r2")
+    with connected(configured(uri).milvus) as client:
+        assert collection.count(client, "tuku") == 500
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": {}}', '{"files": {"a": {"colour": 1}}}'])
+def test_a_ledger_that_cannot_be_read_is_passed_over(uri: str, lake: MemoryLake, content: str) -> None:
+    ledgers = Path(uri).parent / "ledgers" / "loads"
+    ledgers.mkdir(parents=True)
+    (ledgers / "tuku__r0.json").write_text(content)
+    assert failed(run(configured(uri), lake)) == []

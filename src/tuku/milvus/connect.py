@@ -84,7 +84,10 @@ def connected(config: MilvusConfig, *, create: bool = True) -> Iterator[MilvusCl
 def without_credentials(uri: str) -> str:
     """The URI as it may be shown: without a user and a password."""
     scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri
+    if not separator:  # perhaps a mistyped address
+        return uri.rpartition("@")[2]
+    shown, query, _ = rest.rpartition("@")[2].partition("?")
+    return f"{scheme}{separator}{shown}{query and '?***'}"
 
 
 def is_this_machine(uri: str) -> bool:

@@ -110,6 +110,11 @@ class LoadContext:
         return self.config.milvus.collection
 
     @property
+    def lake_uri(self) -> str:
+        """Where the lake is, for people."""
+        return self.ledgers.uri
+
+    @property
     def parallel(self) -> int:
         """Requests that may be under way at once."""
         return self.config.load.requests_in_flight if self.able.parallel_writes else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +12,8 @@ from tuku.storage import storage_at
 
 if TYPE_CHECKING:
     from tuku.storage import Storage
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "loads"
 
@@ -65,9 +68,15 @@ class LoadLedger:
     def all(cls, storage: Storage) -> Iterator[LoadLedger]:
         """Those that are kept."""
         for name in storage.files(FOLDER, ".json"):
-            kept = json.loads(storage.read(name))
-            files = {file: StagedFile(**about) for file, about in kept.pop("files").items()}
-            yield cls(storage, **kept, files=files)
+            try:
+                kept = json.loads(storage.read(name))
+                files = {file: StagedFile(**about) for file, about in kept.pop("files").items()}
+                ledger = cls(storage, **kept, files=files)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                logger.warning("%s is no load ledger of this version, and is passed over", storage.where(name))
+                continue
+            if ledger.name == name:
+                yield ledger
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from tuku.milvus.index_params import remarks
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.made_as import settled
+from tuku.milvus.rows import scalar_columns
 from tuku.milvus.staging import STAGING_FOLDER, Staging
 from tuku.milvus.upsert import send
 from tuku.report import Check
@@ -99,6 +100,9 @@ def _begin(context: LoadContext) -> LoadLedger:
     client, config = context.client, context.config
     notes = {alias.RUN: context.run_id}
     context.require_lease()
+    rows_per_import = _rows_per_file(context)
+    _require_typed(context)
+    # Nothing that can be refused comes after this: in place, readers lose what they see here.
     if config.load.alias:
         alias.drop_unfinished(client, context.target)
         name = alias.collection_name(context.target, context.run_id, client.list_collections())
@@ -106,7 +110,7 @@ def _begin(context: LoadContext) -> LoadLedger:
     else:
         name = context.target
         collection.drop(client, name)
-    ledger = LoadLedger(context.ledgers, name, _target(context), _content(context), _rows_per_file(context))
+    ledger = LoadLedger(context.ledgers, name, _target(context), _content(context), rows_per_import)
     if ledger.rows_per_file:
         ledger.staged_in = _staging(context, name).storage.uri
     ledger.save()
@@ -114,6 +118,18 @@ def _begin(context: LoadContext) -> LoadLedger:
         client, name, config.milvus, context.dim, context.embed_model, nulls=context.able.nulls, notes=notes
     )
     return ledger
+
+
+def _require_typed(context: LoadContext) -> None:
+    """Whether every row's metadata fits the typed fields.
+
+    Raises:
+        ConfigError: naming the first row that does not.
+    """
+    wanted = Layout.wanted(context.config.milvus, context.dim, nulls=context.able.nulls)
+    if wanted.typed:
+        for table in context.lake.batches(IMAGES.names):
+            scalar_columns(table, wanted)
 
 
 def _fill(context: LoadContext, ledger: LoadLedger) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuku.errors import ConfigError
 from tuku.milvus import collection, index
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.made_as import changes
@@ -31,9 +32,15 @@ def choose(context: LoadContext, live: str | None) -> tuple[Strategy, str]:
         return "rebuild", different
     if config.load.strategy == "rebuild":
         return "rebuild", "load.strategy is rebuild"
-    if LoadedRuns.read(collection.properties(context.client, live)) is None:
+    loaded = LoadedRuns.read(collection.properties(context.client, live))
+    if loaded is None:
         # Its import may still be under way, and would double what is upserted.
         return "rebuild", f"no load into {live} was ever finished"
+    if loaded != LoadedRuns() and not any(run_id in loaded for run_id in context.lake.run_ids()):
+        raise ConfigError(
+            f"The collection {live} was filled from another lake: none of its runs is in {context.lake_uri}.",
+            "Check lake.uri and milvus.collection. If this lake shall take its place: `tuku load --strategy rebuild`.",
+        )
     other = changes(collection.properties(context.client, live), config.milvus)
     if config.load.strategy == "upsert":
         return "upsert", f"load.strategy is upsert{_stays(other)}"
