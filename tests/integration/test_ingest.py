@@ -19,7 +19,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.milvus]
 VECTORS = ("image_embedding", "text_embedding")
 # What every load must prove, each once.
 PROOF = [
+    "rows sent",
     "rows",
+    "keys",
     "load state",
     "vector space",
     "sampled keys found once",
