@@ -42,11 +42,11 @@ def check_staging(config: Config) -> str | Skipped:
 
     if config.load.staging_uri is None:
         return Skipped("load.staging_uri is not set: nothing is staged")
-    staging = Staging.of(config.load, f"{STAGING_FOLDER}/{config.milvus.collection}")
+    staging = Staging.of(config.load, STAGING_FOLDER)
     found, storage = "can be written to", staging.storage
     if isinstance(storage, DiskStorage) and not storage.root.parent.exists():
         require_writable(storage.root)
         found = "is not there yet, the first load makes it"
     else:
         staging.prepare()
-    return f"{config.load.staging_uri} {found}; Milvus looks for files at {staging.path('part-00000.parquet')}"
+    return f"{config.load.staging_uri} {found}; Milvus looks for files below {staging.seen_at}"

@@ -104,10 +104,8 @@ def staged(uri: object, **load: str) -> str | Skipped:
 
 
 def test_where_files_wait_and_how_milvus_names_them(tmp_path: Path) -> None:
-    assert staged(tmp_path) == (
-        f"{tmp_path} can be written to; Milvus looks for files at {tmp_path}/tuku/part-00000.parquet"
-    )
-    assert "looks for files at /seen/tuku/part" in str(staged(tmp_path, staging_path="/seen"))
+    assert staged(tmp_path) == (f"{tmp_path} can be written to; Milvus looks for files below {tmp_path}/tuku-staging")
+    assert "looks for files below /seen/tuku-staging" in str(staged(tmp_path, staging_path="/seen"))
     assert "is not there yet, the first load makes it" in str(staged(tmp_path / "a" / "b"))
     assert list(tmp_path.iterdir()) == []
 
