@@ -148,12 +148,12 @@ def case(victim: str, *phases: str, follows: bool = False, local: bool = False) 
 
 
 FAST_CASES = [
-    Case((("worker", "caption"), ("quota", "embed"))),
     Case((("driver", "embed"), ("driver", "commit"))),
 ]
 ASKING = ("fetch", "caption", "embed", "write")
 LONG_CASES = [
     *(case("driver", phase) for phase in PHASES),
+    Case((("worker", "caption"), ("quota", "embed"))),
     Case((("node", "fetch"), ("worker", "caption"), ("quota", "embed"))),
     case("driver", *PHASES, local=True),
     case("driver", *PHASES, follows=True),
