@@ -17,6 +17,7 @@ from tuku.config import Config
 from tuku.lake_view import LakeView
 from tuku.milvus import bulk, collection
 from tuku.milvus.connect import connected
+from tuku.milvus.context import LoadOrder
 from tuku.milvus.export import Exported, write_import_file
 from tuku.milvus.fields import Layout
 from tuku.milvus.job import load_and_verify
@@ -99,14 +100,16 @@ def by_tuku(config: Config, lake: LakeView, dim: int, exported: Mapping[str, Exp
     with patch.object(bulk, "write_import_file", exporter):
         started = time.perf_counter()
         load_and_verify(
-            config,
-            lake,
-            ledgers=DiskStorage(BENCH / "ledgers"),
-            run_id="bench",
-            embed_model=MODEL,
-            dim=dim,
-            progress=progress,
-            require_lease=lambda: None,
+            LoadOrder(
+                config=config,
+                lake=lake,
+                ledgers=DiskStorage(BENCH / "ledgers"),
+                run_id="bench",
+                embed_model=MODEL,
+                dim=dim,
+                progress=progress,
+                require_lease=lambda: None,
+            )
         )
     filling = "import" if ("import", True) in seen else "insert"
     return Times(seen[filling, True], seen["index", True], time.perf_counter() - started, exporter.seconds)

@@ -32,6 +32,7 @@ from tuku.config import Config
 from tuku.lake import Lake
 from tuku.lake_view import LakeView
 from tuku.milvus.connect import connected
+from tuku.milvus.context import LoadOrder
 from tuku.milvus.fields import ID
 from tuku.milvus.job import load_and_verify
 from tuku.milvus.search import search
@@ -82,14 +83,16 @@ def measured(lake: Lake, uri: str, index: str, where: str, data: Path) -> Line:
     assert stamp is not None
     before = size_mib(data)
     report = load_and_verify(
-        config,
-        view,
-        ledgers=DiskStorage(BENCH / "ledgers"),
-        run_id="bench",
-        embed_model=stamp.embed_model,
-        dim=stamp.dim,
-        progress=lambda *_: None,
-        require_lease=lambda: None,
+        LoadOrder(
+            config=config,
+            lake=view,
+            ledgers=DiskStorage(BENCH / "ledgers"),
+            run_id="bench",
+            embed_model=stamp.embed_model,
+            dim=stamp.dim,
+            progress=lambda *_: None,
+            require_lease=lambda: None,
+        )
     )
     recalls = {check.name: float(check.actual) for check in report.checks if check.name.startswith("recall")}
     names = {(query, field): f"recall@10, {query} queries on {field}_embedding" for query, field in _pairs()}

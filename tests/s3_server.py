@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from pyarrow.fs import S3FileSystem
 
 from ports import free_ports
@@ -36,6 +37,14 @@ class S3Server:
 
     endpoint: str
     environment: dict[str, str]
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Let this process use it as well."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            yield
 
     def uri(self, prefix: str) -> str:
         """Of a lake in the bucket."""

@@ -112,6 +112,15 @@ class LoadConfig(Section):
     rebuild_fraction: Fraction = 0.5
     batch_rows: Count = 1_000
 
+    @model_validator(mode="after")
+    def _imported_from_somewhere(self) -> LoadConfig:
+        if self.bulk_import in {"grpc", "rest"} and self.staging_uri is None:
+            raise ValueError(
+                f"bulk_import is {self.bulk_import}, and staging_uri is not set: the bucket that Milvus reads, or a"
+                " folder that it shares"
+            )
+        return self
+
 
 class VerifyConfig(Section):
     """What a load must prove."""

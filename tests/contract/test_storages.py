@@ -34,9 +34,7 @@ FAST = LeaseTimes(beat_s=0.05, lost_after_s=0.6, dead_after_s=1.0, look_s=0.01)
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3") / "server") as server, pytest.MonkeyPatch.context() as patch:
-        for name, value in server.environment.items():
-            patch.setenv(name, value)
+    with s3_server(tmp_path_factory.mktemp("s3") / "server") as server, server.used():
         yield server
 
 

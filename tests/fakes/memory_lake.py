@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from tuku.config import Config
+from tuku.milvus.context import LoadOrder
 from tuku.milvus.job import LoadReport, load_and_verify
 from tuku.schemas import IMAGES
 from tuku.storage import DiskStorage
@@ -119,7 +120,7 @@ def run(config: Config, lake: MemoryLake, ledgers: Path, run_id: str = "r1", **c
         "require_lease": lambda: None,
         **changes,
     }
-    return load_and_verify(config, lake, run_id=run_id, **given)
+    return load_and_verify(LoadOrder(config=config, lake=lake, run_id=run_id, **given))
 
 
 def failed(report: LoadReport) -> list[str]:

@@ -23,7 +23,7 @@ FLUSHED_AFTER_S = 1
 A_SECOND = 2  # captions
 
 
-def test_a_killed_run_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_is_gone_on_with(tmp_path: Path) -> None:
     catalogue = many_pictures(tmp_path / "pictures", PICTURES)
     with DashScopeServer(Settings(latency=Latency(median_s=0.3))) as server, s3_server(tmp_path / "s3") as s3:
         uri, env = s3.uri("lake"), {**server.environment, **s3.environment}
@@ -40,9 +40,9 @@ def test_a_killed_run_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monkey
         third = tuku("ingest", str(catalogue), *options, "--json", env=env, timeout_s=200)
         assert third.code == 0, third.err
         assert (third.json["resumed"], third.json["rows"]["failed"]) == (True, 0)
-        for name, value in s3.environment.items():
-            monkeypatch.setenv(name, value)
-        rows = [row for table in LakeView.everything(Lake.at(uri)).batches(["image_id"]) for row in table.to_pylist()]
+        with s3.used():
+            view = LakeView.everything(Lake.at(uri))
+            rows = [row for table in view.batches(["image_id"]) for row in table.to_pylist()]
         assert len({row["image_id"] for row in rows}) == len(rows) == PICTURES
         # What came in since the last flush, which takes a moment itself: captions, and vectors, of 20 texts at a time.
         again = paid_again(server)

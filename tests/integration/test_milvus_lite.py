@@ -561,16 +561,14 @@ def test_another_lake_does_not_take_the_place_of_this_one_by_itself(uri: str, la
     assert failed(run(configured(uri, load={"strategy": "rebuild"}), other, "s1")) == []
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"load": {"bulk_import": "grpc"}}, {"milvus": {"indexed_metadata": {"tags": "int64"}}}]
-)
+@pytest.mark.parametrize("wrong", [{"indexed_metadata": {"tags": "int64"}}, {"index": {"params": {"M": 1}}}])
 def test_a_mistake_in_the_configuration_takes_nothing_from_readers_in_place(
     uri: str, lake: MemoryLake, wrong: dict
 ) -> None:
-    run(configured(uri, load={"alias": False}), lake)
-    load = {"alias": False, "strategy": "rebuild", **wrong.get("load", {})}
+    in_place = {"alias": False, "strategy": "rebuild"}
+    run(configured(uri, load=in_place), lake)
     with pytest.raises(ConfigError):
-        run(configured(uri, **{**wrong, "load": load}), lake, "r2")
+        run(configured(uri, milvus=wrong, load=in_place), lake, "r2")
     with connected(configured(uri).milvus) as client:
         assert collection.count(client, "tuku") == 500
 

@@ -27,7 +27,7 @@ FEW = 4_000
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3") / "data") as server:
+    with s3_server(tmp_path_factory.mktemp("s3") / "data") as server, server.used():
         yield server
 
 
@@ -104,10 +104,8 @@ class Reader:
 
 
 def test_a_hundred_thousand_rows_come_right_twice_and_can_be_rolled_back(
-    server: MilvusServer, bucket: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: MilvusServer, bucket: S3Server, tmp_path: Path
 ) -> None:
-    for name, value in bucket.environment.items():
-        monkeypatch.setenv(name, value)
     many = world(server, bucket, tmp_path)
     add_run(many.lake, 0, ROWS)
     loaded = many("load", "--json")
@@ -134,10 +132,8 @@ def test_a_hundred_thousand_rows_come_right_twice_and_can_be_rolled_back(
 
 
 def test_a_reader_sees_the_old_or_the_new_collection_and_nothing_else(
-    server: MilvusServer, bucket: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: MilvusServer, bucket: S3Server, tmp_path: Path
 ) -> None:
-    for name, value in bucket.environment.items():
-        monkeypatch.setenv(name, value)
     few = world(server, bucket, tmp_path, "load.file_mb=2")
     old = add_run(few.lake, 0, FEW).run_id
     assert few("load").code == 0
@@ -172,12 +168,8 @@ SYSTEM_B = [
 ]
 
 
-def test_system_b_finds_its_collection_loaded_and_whole(
-    server: MilvusServer, bucket: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_system_b_finds_its_collection_loaded_and_whole(server: MilvusServer, bucket: S3Server, tmp_path: Path) -> None:
     """Reference system B's own check, in the words of its article: load state Loaded, count(*) is 5000."""
-    for name, value in bucket.environment.items():
-        monkeypatch.setenv(name, value)
     of_b = world(server, bucket, tmp_path, *SYSTEM_B)
     add_run(of_b.lake, 0, 5_000)
     for how in ("auto", "rebuild"):  # it drops the collection and fills it anew

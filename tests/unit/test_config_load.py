@@ -147,6 +147,10 @@ def test_lists_on_the_command_line() -> None:
             "load.rest_url=https://me:s3cret@host",
             "load.rest_url is 'https://***@host'; allowed: the address of a service",
         ),
+        (
+            "load.bulk_import=grpc",
+            "--set: load: bulk_import is grpc, and staging_uri is not set: the bucket",
+        ),
         ("load.bulk_import=http", "load.bulk_import is 'http'; allowed: one of auto, never, grpc, rest"),
         ("load.file_mb=0", "load.file_mb is 0; allowed: a whole number from 1 to 4,096"),
         ("load.stall_s=0", "load.stall_s is 0; allowed: a number above 0"),

@@ -83,11 +83,6 @@ def _require_imports(able: Capabilities, config: Config) -> None:
     kind = config.load.bulk_import
     if kind not in {"grpc", "rest"} or able.lite:
         return
-    if config.load.staging_uri is None:
-        raise ConfigError(
-            f"load.bulk_import is {kind}, and load.staging_uri is not set.",
-            "Set it to the bucket that Milvus reads, or to a folder that it shares.",
-        )
     there = RestImporter(config).is_there() if kind == "rest" else GrpcImporter(config.milvus).is_there()
     if not there:
         raise ConfigError(f"load.bulk_import is {kind}, which this Milvus does not have.", "Set it to auto.")

@@ -77,12 +77,10 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class LoadContext:
-    """One load.
+class LoadOrder:
+    """What is to be loaded, where, and how.
 
     Attributes:
-        client: an open client.
-        able: what this Milvus can do.
         config: `milvus`, `load` and `verify` are used.
         lake: the source of truth.
         ledgers: where load ledgers are kept: the lake's storage.
@@ -93,8 +91,6 @@ class LoadContext:
         require_lease: called before each step that readers see or that cannot be undone; what it raises ends the load.
     """
 
-    client: MilvusClient
-    able: Capabilities
     config: Config
     lake: LakeSource
     ledgers: Storage
@@ -103,6 +99,19 @@ class LoadContext:
     dim: int
     progress: Progress
     require_lease: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class LoadContext(LoadOrder):
+    """A load that is going on.
+
+    Attributes:
+        client: an open client.
+        able: what this Milvus can do.
+    """
+
+    client: MilvusClient
+    able: Capabilities
 
     @property
     def target(self) -> str:

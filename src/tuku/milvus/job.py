@@ -5,22 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tuku.milvus.capabilities import ask, require_able
 from tuku.milvus.connect import connected
-from tuku.milvus.context import LakeSource, LoadContext, Loaded, Progress
+from tuku.milvus.context import LoadContext, Loaded, LoadOrder
 from tuku.milvus.rebuild import forget_begun, rebuild
 from tuku.milvus.strategy import choose
 from tuku.milvus.target import live_collection, require_no_collapse
 from tuku.milvus.upsert import upsert
 from tuku.milvus.verify import COUNT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tuku.config import Config
-    from tuku.storage import Storage
 
 logger = logging.getLogger(__name__)
 
@@ -38,31 +31,11 @@ class LoadReport(Loaded):
     seconds: float = 0.0
 
 
-def load_and_verify(
-    config: Config,
-    lake: LakeSource,
-    *,
-    ledgers: Storage,
-    run_id: str,
-    embed_model: str,
-    dim: int,
-    progress: Progress,
-    require_lease: Callable[[], None],
-) -> LoadReport:
+def load_and_verify(order: LoadOrder) -> LoadReport:
     """Brings the collection in line with the lake and proves it.
 
     A fresh collection gets the alias only when every check has passed; a load that was killed is gone on with by the
     next one, as far as it can be, and what it left behind is dropped.
-
-    Args:
-        config: `milvus`, `load` and `verify` are used.
-        lake: the source of truth.
-        ledgers: where load ledgers are kept: the lake's storage.
-        run_id: names a fresh collection.
-        embed_model: ``provider/model@revision`` of the lake's vectors.
-        dim: their length.
-        progress: see `Progress`.
-        require_lease: called before each step that readers see or that cannot be undone; what it raises ends the load.
 
     Returns:
         The report; the caller decides what a failed check means.
@@ -74,11 +47,11 @@ def load_and_verify(
         MilvusError: Milvus refused or did not answer in time, or an import failed for good.
     """
     started = time.perf_counter()
+    config = order.config
     with connected(config.milvus) as client:
         able = ask(client, config)
-        require_able(able, config.milvus, dim)
-        context = LoadContext(client, able, config, lake, ledgers, run_id, embed_model, dim, progress, require_lease)
-        outcome = _load(context)
+        require_able(able, config.milvus, order.dim)
+        outcome = _load(LoadContext(**vars(order), client=client, able=able))
     return LoadReport(
         **vars(outcome),
         alias=config.milvus.collection if config.load.alias else None,

@@ -193,11 +193,6 @@ def _staging(context: LoadContext, collection_name: str, staged_in: str = "") ->
 def _rows_per_file(context: LoadContext) -> int:
     """Of import files; 0 where rows are inserted."""
     config = context.config.load
-    if config.bulk_import in {"grpc", "rest"} and config.staging_uri is None:
-        raise ConfigError(
-            f"load.bulk_import is {config.bulk_import}, and load.staging_uri is not set.",
-            "Set it to the bucket that Milvus reads, or to a folder that it shares.",
-        )
     if config.staging_uri is None or context.able.imports is None:
         return 0
     _staging(context, context.target).prepare()

@@ -44,6 +44,7 @@ def load_lake(
         VectorSpaceError: its vectors are not those of the configured model, or not all of one model.
         MilvusError: Milvus refused, or did not answer in time.
     """
+    from tuku.milvus.context import LoadOrder
     from tuku.milvus.job import load_and_verify
 
     stamp = _loadable(config, lake)
@@ -56,9 +57,9 @@ def load_lake(
     if not view.runs:
         raise StorageError(f"There is nothing to load in {lake.storage.uri}.", "Run `tuku ingest` first.")
     _require_one_space(config, lake, view)
-    outcome = load_and_verify(
-        config,
-        view,
+    order = LoadOrder(
+        config=config,
+        lake=view,
         ledgers=lake.storage,
         run_id=run_id,
         embed_model=stamp.embed_model,
@@ -66,6 +67,7 @@ def load_lake(
         progress=on_progress,
         require_lease=require_lease,
     )
+    outcome = load_and_verify(order)
     summary = LoadSummary(
         strategy=outcome.strategy,
         reason=outcome.reason,

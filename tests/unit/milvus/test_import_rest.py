@@ -151,7 +151,7 @@ def test_an_interface_that_was_not_named_need_not_answer(service: ImportService,
     with pytest.raises(MilvusError, match="gRPC only"):
         probe_imports(configured(service, load={"rest_url": service.url}))
     assert probe_imports(configured(service, load={"bulk_import": "never"})) is None
-    assert probe_imports(configured(service, load={"bulk_import": "rest"})) == "rest"
+    assert probe_imports(configured(service, load={"bulk_import": "rest", "staging_uri": "/shared"})) == "rest"
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])

@@ -65,9 +65,7 @@ def test_where_nothing_can_be_staged(uri: str) -> None:
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3") / "data") as server, pytest.MonkeyPatch.context() as environment:
-        for name, value in server.environment.items():
-            environment.setenv(name, value)
+    with s3_server(tmp_path_factory.mktemp("s3") / "data") as server, server.used():
         yield server
 
 

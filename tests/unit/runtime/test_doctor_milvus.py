@@ -92,8 +92,6 @@ def test_a_server(server: MilvusServer, tmp_path: Path) -> None:
         check_milvus(configured(server.uri, token=ROOT_TOKEN))
     with pytest.raises(ConfigError, match=r"load\.bulk_import is rest, which this Milvus does not have"):
         check_milvus(configured(server.uri, {"staging_uri": str(tmp_path), "bulk_import": "rest"}, **usual))
-    with pytest.raises(ConfigError, match=r"load\.bulk_import is grpc, and load\.staging_uri is not set"):
-        check_milvus(configured(server.uri, {"bulk_import": "grpc"}, **usual))
     with ImportService(ROOT_TOKEN) as service:
         load = {"staging_uri": str(tmp_path), "rest_url": service.url}
         assert "bulk import by REST" in str(check_milvus(configured(server.uri, load, **usual)))
