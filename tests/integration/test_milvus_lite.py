@@ -579,3 +579,16 @@ def test_a_ledger_that_cannot_be_read_is_passed_over(uri: str, lake: MemoryLake,
     ledgers.mkdir(parents=True)
     (ledgers / "tuku__r0.json").write_text(content)
     assert failed(run(configured(uri), lake)) == []
+
+
+def test_a_proof_without_an_answer_about_the_index_is_none(
+    uri: str, lake: MemoryLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(configured(uri), lake)
+
+    def silent(*_: object) -> None:
+        raise MilvusError("describing the index failed")
+
+    monkeypatch.setattr(index, "index_states", silent)
+    with connected(configured(uri).milvus) as client, pytest.raises(MilvusError, match="describing the index"):
+        index.settled_states(client, "tuku", configured(uri).milvus, 0.1)

@@ -126,7 +126,7 @@ def settled_states(client: MilvusClient, name: str, config: MilvusConfig, timeou
 
     with suppress(MilvusError):  # what is still pending is for the caller to judge
         wait_until(pending, timeout_s)
-    return states
+    return states or index_states(client, name, config)  # no answer at all is an error, not a proof without a check
 
 
 def wait_indexed(client: MilvusClient, name: str, config: MilvusConfig, rows: int, timeout_s: float) -> None:
