@@ -7,7 +7,7 @@ requests under way. There the first signal raises nothing; it is passed on, so t
 
 What a handler raises can get lost: in a ``__del__``, in a library that catches everything, or because the main thread
 was just about to fall asleep in C. So a thread repeats the signal until the block has been left; repetitions do nothing
-while the exception is on its way and things are being cleaned up.
+while the exception is on its way and things are being cleaned up. Nor does Python print what got lost: it comes again.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ class _Watch(threading.Thread):
         """Signals come here within the block, and then go where they went before."""
         self.start()
         before = {}
+        unraisable = sys.unraisablehook
+        sys.unraisablehook = lambda lost: None if isinstance(lost.exc_value, _Signalled) else unraisable(lost)
         try:
             if threading.current_thread() is threading.main_thread():  # no other is given signals by Python
                 before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
@@ -98,6 +100,7 @@ class _Watch(threading.Thread):
                 with self._repeating:
                     pass  # a repetition that is being sent has come here
             finally:
+                sys.unraisablehook = unraisable
                 for number, handler in before.items():
                     # None: the handler was not Python's and cannot be put back from here.
                     signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -88,9 +88,17 @@ class Swallows:
         time.sleep(0.01)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_signal_that_got_lost_comes_again() -> None:
+class Fails:
+    def __del__(self) -> None:
+        raise OSError("disk full")
+
+
+def test_a_signal_that_got_lost_comes_again_and_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: printed.append(str(lost.exc_value)))
+
     def job() -> None:
+        Fails()
         Swallows()
         time.sleep(20)
 
@@ -98,6 +106,8 @@ def test_a_signal_that_got_lost_comes_again() -> None:
     with pytest.raises(InterruptedRunError, match="SIGTERM"), interruptible():
         job()
     assert time.monotonic() - started < 10
+    Fails()
+    assert printed == ["disk full", "disk full"]  # of other errors Python tells as ever
 
 
 def test_cleaning_up_is_not_disturbed_by_it() -> None:
