@@ -87,7 +87,7 @@ class AdaptiveRate:
         self._until_s = math.inf
         self._pause_s = FIRST_PAUSE_S
         self._effect_s = -math.inf
-        self._refused_s = -math.inf
+        self._refused_s = self._probed_s = -math.inf
         if limit_per_s is not None:
             self._restart(-math.inf, self.top)
 
@@ -167,6 +167,11 @@ class AdaptiveRate:
         if self.phase == "probe" and self._good is not None:
             rate, sure = max(min(self._good, before), rate if sure else 0.0), True
             self._hold_s = min(MOST_HOLD_S, 1.5 * self._hold_s)
+            self._probed_s = sent_s
+        elif self._good is not None and sent_s < self._probed_s + HOLD_S:
+            # The probe has used up what was left of the minute: what held before it still does.
+            good = min(self._good, BELOW_MEASURED * self._history.minute_rate(sent_s))
+            rate, sure = max(rate, good), sure or rate < good
         self.rate, self._bad, self._goal = rate, before, min(self.top, BELOW_REFUSED * before)
         self.phase, self._until_s = ("hold", effect_s + self._hold_s) if sure else ("climb", math.inf)
         self._refused_s = sent_s

@@ -1,4 +1,4 @@
-"""What was sent and what of it was refused, in the last half minute, and what that says of the service."""
+"""What was sent and what of it was refused, in the last minute, and what that says of the service."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections import deque
 
 KEPT_S = 30.0
 """Refusals further apart do not belong together."""
+
+MINUTE_S = 60.0
+"""The longest time that services count in; nothing older is kept."""
 
 RATE_S = 2.0
 
@@ -35,13 +38,13 @@ class History:
         """A request has its turn at `start_s`, at or after all others."""
         self._sent.append((start_s, amount))
         self.last_amount = amount or self.last_amount
-        while self._sent[0][0] < start_s - KEPT_S:
+        while self._sent[0][0] <= start_s - MINUTE_S:
             self._sent.popleft()
 
     def refused(self, sent_s: float) -> None:
         """A request sent then was refused."""
         self._refused.append(sent_s)
-        while self._refused[0] < sent_s - KEPT_S:
+        while self._refused[0] <= sent_s - MINUTE_S:
             self._refused.popleft()
 
     def rate(self, now_s: float) -> float:
@@ -56,11 +59,11 @@ class History:
         """
         if until_s - since_s > KEPT_S:
             return None
-        amounts = [amount for start_s, amount in self._sent if since_s < start_s <= until_s]
-        if len(amounts) < LEAST_MEASURED:
-            return None
-        accepted = max(0, len(amounts) - self._refusals(since_s, until_s))
-        return sum(amounts) * accepted / len(amounts) / (until_s - since_s)
+        return self._measured(since_s, until_s)
+
+    def minute_rate(self, until_s: float) -> float:
+        """Amount a second that was not refused in the last minute: no quota of a sliding minute is less."""
+        return self._measured(until_s - MINUTE_S, until_s) or 0.0
 
     def is_jitter(self, sent_s: float) -> bool:
         """Whether a refusal of a request sent then is one of very few."""
@@ -77,6 +80,13 @@ class History:
                 number, since_s = number + 1, start_s
         before = math.nextafter(since_s, -math.inf)
         return number >= LEAST_SHUT and self._refusals(before, sent_s) >= SHUT_PART * number
+
+    def _measured(self, since_s: float, until_s: float) -> float | None:
+        amounts = [amount for start_s, amount in self._sent if since_s < start_s <= until_s]
+        if len(amounts) < LEAST_MEASURED:
+            return None
+        accepted = max(0, len(amounts) - self._refusals(since_s, until_s))
+        return sum(amounts) * accepted / len(amounts) / (until_s - since_s)
 
     def _refusals(self, since_s: float, until_s: float) -> int:
         return sum(1 for sent_s in self._refused if since_s < sent_s <= until_s)

@@ -69,6 +69,16 @@ def test_a_halved_limit_is_found_and_a_restored_one_too(burst_s):
     assert service.refused_part(121.0, 180.0) <= 0.002
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_halved_limit_is_used_fully_while_it_lasts(seed):
+    """Looking for more now and then uses up the minute; that is no reason to go on more slowly."""
+    service = Service(1200, schedule=((60.0, 600.0), (180.0, 1200.0)), seed=seed)
+    simulate(service, 240.0, clients=1 + seed)
+    assert service.use(120.0, 180.0, 600) >= 0.98
+    assert service.use(210.0, 240.0, 1200) >= 0.97
+    assert service.refused_part(0.0, 240.0) <= 0.012
+
+
 def test_without_a_full_minute_the_halved_limit_is_used_at_once():
     service = Service(1200, schedule=HALVED, window=False)
     simulate(service, 180.0, clients=3)
