@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import ipaddress
+import json
 import logging
 import threading
 import warnings
@@ -243,7 +244,8 @@ def _token(config: MilvusConfig) -> str:
 
 def _options(config: MilvusConfig) -> dict[str, Any]:
     """What a connection to a server needs besides its address, in pymilvus' names."""
-    options: dict[str, Any] = {"grpc_options": _NO_PROXY if is_this_machine(config.uri) else {}}
+    channel = {"grpc.service_config": _deadline(config.timeout_s)} | (_NO_PROXY if is_this_machine(config.uri) else {})
+    options: dict[str, Any] = {"grpc_options": channel}
     tls = config.tls
     for file in (tls.ca_file, tls.cert_file, tls.key_file):
         if file is not None and not Path(file).is_file():
@@ -255,6 +257,14 @@ def _options(config: MilvusConfig) -> dict[str, Any]:
     if tls.server_name is not None:
         options["server_name"] = tls.server_name
     return options
+
+
+def _deadline(seconds: float) -> str:
+    """For all requests to which nobody gives one, in gRPC's words (its service config).
+
+    Pymilvus' own `timeout` is something else: with it, a request is repeated until then.
+    """
+    return json.dumps({"methodConfig": [{"name": [{}], "timeout": f"{seconds:.3f}s"}]})
 
 
 def _refused(config: MilvusConfig, uri: str, reason: object) -> MilvusError:
