@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from tuku.config_types import Address, ColumnName, Count, Fraction, Name, Seconds, Section
+from tuku.typed_values import ValueType
 
 
 class IndexConfig(Section):
@@ -66,9 +67,7 @@ class MilvusConfig(Section):
     collection: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")] = "tuku"
     vectors: tuple[Literal["image", "text"], ...] = Field(default=("image", "text"), min_length=1)
     index: IndexConfig = IndexConfig()
-    indexed_metadata: dict[
-        Annotated[ColumnName, AfterValidator(_free_name)], Literal["varchar", "int64", "double", "bool"]
-    ] = Field(default={})
+    indexed_metadata: dict[Annotated[ColumnName, AfterValidator(_free_name)], ValueType] = Field(default={})
     shards: Count = 1
     partition_key: Name | None = None
     partitions: Count | None = None

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from fakes import memory_lake
-from fakes.memory_lake import MemoryLake, configured, failed, images, with_metadata
+from fakes.memory_lake import DIM, MODEL, MemoryLake, configured, failed, images, with_metadata
 from tuku.config import Config
 from tuku.errors import ConfigError
 from tuku.milvus import collection, index
@@ -16,6 +16,7 @@ from tuku.milvus.connect import connected
 from tuku.milvus.fields import Typed
 from tuku.milvus.job import LoadReport
 from tuku.milvus.search import everything, search
+from tuku.milvus.verify import verify
 
 pytestmark = pytest.mark.milvus
 
@@ -82,6 +83,18 @@ def test_typed_metadata_is_loaded_proven_filtered_by_and_found(uri: str) -> None
         assert {name: fields[name] for name in TYPED} == {"price": 3.5, "category": "类1", "year": 3007, "sale": False}
         nothing = found('colour == "blue"')["i5"]
         assert {nothing[name] for name in TYPED} == {None}
+
+
+def test_the_proof_tells_of_a_field_that_lost_its_index(uri: str) -> None:
+    config = configured(uri, milvus={"indexed_metadata": TYPED}, load={"alias": False})
+    lake = catalogue(20)
+    assert "indexes of metadata" in {check.name for check in run(config, lake).checks}
+    with connected(config.milvus) as client:
+        client.release_collection("tuku")
+        client.drop_index("tuku", "year")
+        checks = verify(client, "tuku", lake, config.milvus, config.verify, embed_model=MODEL, dim=DIM)
+    said = {check.name: check.actual for check in checks if not check.passed}
+    assert "year" in said["indexes of metadata"]  # Lite drops the others with it
 
 
 def test_a_value_of_another_type_stops_the_load_and_readers_see_what_they_saw(uri: str) -> None:

@@ -148,6 +148,34 @@ def test_a_collection_that_is_not_proven_is_listed_and_never_gone_back_to(uri: s
             go_back(config, to)
 
 
+def test_two_lakes_that_fill_one_alias_leave_each_other_alone_and_the_later_one_is_told(
+    uri: str, lake: MemoryLake, tmp_path: Path
+) -> None:
+    other = MemoryLake(images([f"j{n}" for n in range(60)], "m1"))
+    config = configured(uri, load=REBUILD)
+
+    def meanwhile(phase: str, _done: int, _total: int) -> None:
+        if phase == "verify" and live(config) is None:
+            assert failed(memory_lake.run(config, other, tmp_path / "others", "m1")) == []
+
+    with pytest.raises(ConfigError, match=r"saw nothing when this load began, and see tuku__m1 now"):
+        load(uri, lake, "r1", progress=meanwhile)
+    assert live(config) == "tuku__m1"
+    assert names(config) == ["tuku__r1", "tuku__m1"]  # it was not dropped while it was being filled
+    load(uri, lake, "r2")
+    assert names(config) == ["tuku__r2", "tuku__m1"]
+
+
+def test_notes_that_nobody_can_read_are_passed_over(uri: str, lake: MemoryLake) -> None:
+    config = three(uri, lake)
+    with connected(config.milvus) as client:
+        notes = {alias.PROVEN_AT: "yesterday", index.INDEX: "{", "tuku.runs": "[]"}
+        client.alter_collection_properties("tuku__r2", properties=notes)
+        found = {each.name: each for each in shelf.shelved(client, config)}
+    assert (found["tuku__r2"].proven_at, found["tuku__r2"].index) == (None, {})
+    assert go_back(config) == ("tuku__r3", "tuku__r1")
+
+
 def test_a_plain_collection_is_listed_alone_and_stands_in_the_way_of_an_alias(uri: str, lake: MemoryLake) -> None:
     plain = configured(uri, load={"alias": False})
     assert names(plain) == []

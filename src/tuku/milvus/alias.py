@@ -11,13 +11,14 @@ from tuku.milvus import collection
 from tuku.milvus.calls import COLLECTION_NOT_FOUND, milvus_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from pymilvus import MilvusClient
 
-# Notes on a collection: which alias it was made for, by which run, when (ns since 1970) it was proven fit for it, and
-# which collection readers saw before it.
+# Notes on a collection: which alias it was made for, of which lake, by which run, when (ns since 1970) it was proven
+# fit for it, and which collection readers saw before it.
 ALIAS = "tuku.alias"
+LAKE = "tuku.lake"
 RUN = "tuku.run"
 PROVEN_AT = "tuku.proven_at"
 BEFORE = "tuku.before"
@@ -77,13 +78,26 @@ def require_collection_free(client: MilvusClient, name: str) -> None:
         )
 
 
-def promote(client: MilvusClient, alias: str, name: str) -> None:
+def promote(client: MilvusClient, alias: str, name: str, former: str | None) -> None:
     """Notes that a collection was proven, and points the alias at it.
 
+    Args:
+        client: an open client.
+        alias: that readers use.
+        name: the collection.
+        former: that readers saw when the load began; None if there was no alias.
+
     Raises:
-        ConfigError, MilvusError: as `point`.
+        ConfigError: readers see another one by now: somebody else has loaded, or gone back. And as `point`.
+        MilvusError: as `point`.
     """
-    former = resolve(client, alias)
+    present = resolve(client, alias)
+    if present not in {former, name}:
+        raise ConfigError(
+            f"Readers of {alias} saw {former or 'nothing'} when this load began, and see {present} now: somebody else"
+            " has loaded it, or gone back, meanwhile.",
+            "Check that no other lake is loaded into milvus.collection, and run `tuku load` again.",
+        )
     before = {BEFORE: former} if former not in {None, name} else {}
     collection.note(client, name, {PROVEN_AT: str(time.time_ns()), **before})
     point(client, alias, name)
@@ -109,19 +123,32 @@ def point(client: MilvusClient, alias: str, name: str) -> None:
         raise MilvusError(f"The alias {alias} does not point at {name} although Milvus accepted it.")
 
 
-def behind(client: MilvusClient, alias: str) -> dict[str, str | None]:
-    """Collections made for this alias, with the moment (ns since 1970) they were proven, or None."""
+def behind(client: MilvusClient, alias: str) -> dict[str, dict[str, str]]:
+    """The properties of every collection that was made for this alias."""
     with milvus_errors("listing collections"):
         names = [name for name in client.list_collections() if name.startswith(f"{alias}__")]
     notes = {name: collection.properties(client, name) for name in names}
     # Another alias may begin with this one's name and two underscores: the note decides.
-    return {name: about.get(PROVEN_AT) for name, about in notes.items() if about.get(ALIAS) == alias}
+    return {name: about for name, about in notes.items() if about.get(ALIAS) == alias}
 
 
-def drop_unfinished(client: MilvusClient, alias: str) -> list[str]:
-    """Drops fresh collections that a load was killed over. Returns their names."""
+def proven_at_ns(notes: Mapping[str, str]) -> int | None:
+    """When a collection of these properties was proven, in ns since 1970; None if it was not."""
+    noted = notes.get(PROVEN_AT, "")
+    return int(noted) if noted.isdecimal() else None
+
+
+def drop_unfinished(client: MilvusClient, alias: str, lake: str) -> list[str]:
+    """Drops fresh collections that a load of this lake was killed over. Returns their names.
+
+    Those of another lake stay: it may be filling them.
+    """
     live = resolve(client, alias)
-    unfinished = [name for name, proven_at in behind(client, alias).items() if proven_at is None and name != live]
+    unfinished = [
+        name
+        for name, notes in behind(client, alias).items()
+        if proven_at_ns(notes) is None and name != live and notes.get(LAKE, lake) == lake
+    ]
     for name in unfinished:
         collection.drop(client, name)
     return unfinished
@@ -138,7 +165,8 @@ def drop_old(client: MilvusClient, alias: str, keep: int, former: str | None = N
             the one that nobody wanted.
     """
     live = resolve(client, alias)
-    proven = {name: int(at) for name, at in behind(client, alias).items() if at is not None and name != live}
+    times = {name: proven_at_ns(notes) for name, notes in behind(client, alias).items() if name != live}
+    proven = {name: at for name, at in times.items() if at is not None}
     old = sorted(proven, key=lambda name: (name == former, proven[name]), reverse=True)[keep:]
     for name in old:
         collection.drop(client, name)
@@ -155,7 +183,8 @@ def release_old(client: MilvusClient, alias: str, former: str | None) -> list[st
             shall be quick.
     """
     seen = {resolve(client, alias), former}
-    kept = [name for name, proven_at in behind(client, alias).items() if proven_at is not None and name not in seen]
+    proven = [name for name, notes in behind(client, alias).items() if proven_at_ns(notes) is not None]
+    kept = [name for name in proven if name not in seen]
     for name in kept:
         with milvus_errors(f"releasing collection {name}"):
             client.release_collection(name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuku.errors import MilvusError
 from tuku.milvus.calls import MilvusAwayError, wait_until
-from tuku.milvus.export import cut_into, write_import_file
+from tuku.milvus.export import cut_into, sha256_of, write_import_file
 from tuku.milvus.imports import ForgottenJobError, ImportFailedError
 from tuku.milvus.ledger import StagedFile
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 3
-"""Imports of one file, before it is given up."""
+MOST_FAILURES = 3
+"""Imports of one file that may fail: then it is given up."""
 
 _POLL_S = 0.1
 
@@ -130,8 +130,12 @@ class BulkImport:
         file = self.ledger.files.get(name)
         if file is None:
             return False
+        if file.state in {"importing", "done"}:
+            return True
         storage = self.staging.storage
-        return file.state in {"importing", "done"} or (storage.exists(name) and storage.size(name) == file.size)
+        if not storage.exists(name) or storage.size(name) != file.size:
+            return False
+        return sha256_of(storage, name) == file.sha256
 
     def _stage(self, name: str, part: Iterable[pa.Table]) -> None:
         exported = write_import_file(part, self.layout, self.staging.storage, name)
@@ -139,8 +143,7 @@ class BulkImport:
 
     def _begin(self, name: str) -> None:
         self.before_each()
-        file = self.ledger.files[name]
-        file = replace(file, state="starting", attempts=file.attempts + 1)
+        file = replace(self.ledger.files[name], state="starting")
         self.ledger.put(name, file)
         try:
             job_id = self.importer.start(self.ledger.collection, self.staging.path(name))
@@ -197,12 +200,14 @@ class BulkImport:
             return None
 
     def _again(self, name: str, job: ImportJob) -> None:
-        attempts = self.ledger.files[name].attempts
-        if attempts >= MOST_ATTEMPTS:
+        file = self.ledger.files[name]
+        file = replace(file, failures=file.failures + 1)
+        self.ledger.put(name, file)
+        if file.failures >= MOST_FAILURES:
             self.ledger.forget(name)  # the next load writes it anew, and tries as often again
             raise ImportFailedError(
-                f"The import of {self.staging.path(name)} into {self.ledger.collection} failed {attempts} times; the"
-                f" last was job {job.job_id}: {job.reason or 'no reason was given'}.",
+                f"The import of {self.staging.path(name)} into {self.ledger.collection} failed {file.failures} times;"
+                f" the last was job {job.job_id}: {job.reason or 'no reason was given'}.",
                 "Look at the server's log, and whether Milvus can read load.staging_uri (load.staging_path says by what"
                 " name); then run `tuku load`: it goes on from here. Readers see what they saw before.",
             )

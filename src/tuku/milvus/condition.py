@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, MilvusError
-from tuku.milvus.calls import milvus_errors
+from tuku.milvus.calls import MilvusAwayError, milvus_errors
 from tuku.milvus.capabilities import Capabilities, ask, embedded, require_able
 from tuku.milvus.connect import MissingFileError, connected, without_credentials
 from tuku.milvus.import_grpc import GrpcImporter
@@ -102,6 +102,8 @@ def _token(config: MilvusConfig) -> str:
     try:
         with connected(stranger, create=False) as client:
             _databases(client)
+    except MilvusAwayError:
+        return "whether it asks for a token could not be found out"
     except MilvusError:
         return "it asks for a token, and takes this one"
     return "it asks for no token, though one is set"

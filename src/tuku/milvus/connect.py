@@ -51,7 +51,7 @@ def connect(config: MilvusConfig, *, create: bool = True) -> MilvusClient:
 
     Raises:
         MissingFileError: with `create` false, there is no such local file.
-        ConfigError: the path does not end in .db, or the package milvus-lite is missing.
+        ConfigError: the path does not end in .db or is none, or the package milvus-lite is missing.
         MilvusError: another process has the file open, or no server answers within 5 s.
     """
     return _open_local(config, create=create) if is_local(config.uri) else _open_server(config)
@@ -103,7 +103,10 @@ def is_this_machine(uri: str) -> bool:
 
 
 def _local_path(uri: str) -> str:
-    return str(Path(uri).expanduser().resolve())
+    try:
+        return str(Path(uri).expanduser().resolve())
+    except RuntimeError as error:
+        raise ConfigError(f"milvus.uri {uri!r} is no path: {error}", "Name a file such as demo/milvus.db.") from None
 
 
 def _open_local(config: MilvusConfig, *, create: bool) -> MilvusClient:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tuku.milvus.fields import KEYWORDS, MAX_BYTES, Kind, Layout
+from tuku.milvus.fields import KEYWORDS, MAX_BYTES, Layout
 from tuku.milvus.rows import scalar_columns, vector_matrix
+from tuku.typed_values import ValueType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +25,8 @@ DYNAMIC = "$meta"
 """The column that Milvus takes for the dynamic fields: JSON text."""
 
 _GROUP_BYTES = 8 * 1024 * 1024
-_TYPES: dict[Kind, pa.DataType] = {
+_READ_BYTES = 1024 * 1024
+_TYPES: dict[ValueType, pa.DataType] = {
     "varchar": pa.string(),
     "int64": pa.int64(),
     "double": pa.float64(),
@@ -137,6 +139,18 @@ def write_import_file(tables: Iterable[pa.Table], layout: Layout, storage: Stora
                 writer.write_table(made, row_group_size=group)
                 rows += made.num_rows
         return Exported(rows, counted.size, counted.sha256.hexdigest())
+
+
+def sha256_of(storage: Storage, name: str) -> str:
+    """The digest of an import file, as `Exported` has it; empty if it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with pa.input_stream(storage.source(name), compression=None) as file:
+            while piece := file.read(_READ_BYTES):
+                digest.update(piece)
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 class _Counted:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from tuku.typed_values import MAX_TEXT_BYTES, ValueType
 
 if TYPE_CHECKING:
     from pymilvus import CollectionSchema, DataType
@@ -29,9 +31,6 @@ MAX_KEYWORDS = 64
 MAX_KEYWORD_BYTES = 256
 # The dynamic fields of one row together: Milvus' limit for a JSON value.
 MAX_METADATA_BYTES = 65_536
-MAX_TYPED_BYTES = 8_192
-
-Kind = Literal["varchar", "int64", "double", "bool"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Typed:
         partitioned: rows are kept together by it; one that lacks it is filed under the type's zero.
     """
 
-    kind: Kind
+    kind: ValueType
     nullable: bool = True
     partitioned: bool = False
 
@@ -102,10 +101,10 @@ def scalar_fields() -> list[str]:
     return [*MAX_BYTES, KEYWORDS]
 
 
-_KINDS: tuple[Kind, ...] = ("varchar", "int64", "double", "bool")
+_KINDS: tuple[ValueType, ...] = ("varchar", "int64", "double", "bool")
 
 
-def _data_type(kind: Kind) -> DataType:
+def _data_type(kind: ValueType) -> DataType:
     from pymilvus import DataType
 
     return DataType[kind.upper()]
@@ -128,7 +127,7 @@ def collection_schema(layout: Layout) -> CollectionSchema:
     for name in layout.vectors:
         schema.add_field(name, DataType.FLOAT_VECTOR, dim=layout.dim)
     for name, typed in layout.typed.items():
-        options: dict[str, Any] = {"max_length": MAX_TYPED_BYTES} if typed.kind == "varchar" else {}
+        options: dict[str, Any] = {"max_length": MAX_TEXT_BYTES} if typed.kind == "varchar" else {}
         options |= {"nullable": True} if typed.nullable else {}
         options |= {"is_partition_key": True} if typed.partitioned else {}
         schema.add_field(name, _data_type(typed.kind), **options)

@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuku.errors import MilvusError
+from tuku.errors import ConfigError, MilvusError
 from tuku.milvus.imports import ImportJob
 from tuku.milvus.rest import AbsentError, RestService
 
@@ -22,6 +22,7 @@ _JOBS = "/v2/vectordb/jobs/import"
 _PAGE = 100
 # Of the environment, and as a managed service calls them.
 _BUCKET_KEYS = {"AWS_ACCESS_KEY_ID": "accessKey", "AWS_SECRET_ACCESS_KEY": "secretKey", "AWS_SESSION_TOKEN": "token"}
+_NEEDED_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _STATES: dict[str, Literal["running", "done", "failed"]] = {"Completed": "done", "Failed": "failed"}
 # A server prints the message that it has of a file: id:1 paths:"tuku__r1/part-00000.parquet"
 _PRINTED = re.compile(r'paths:\s*"([^"]*)"')
@@ -33,6 +34,9 @@ class RestImporter:
     Args:
         config: `milvus` and `load`. With `load.cluster_id` a file is named by its whole URI, and the keys to its bucket
             (``AWS_ACCESS_KEY_ID`` …, of the environment) are sent along, as managed services want it.
+
+    Raises:
+        ConfigError: they are not in the environment.
     """
 
     def __init__(self, config: Config) -> None:
@@ -40,6 +44,13 @@ class RestImporter:
         self._service = RestService(config.milvus, config.load.rest_url, secrets=keys)
         self._always = {"dbName": config.milvus.db, "clusterId": config.load.cluster_id or ""}
         self._managed = config.load.cluster_id is not None
+        missing = [name for name in _NEEDED_KEYS if not os.environ.get(name)]
+        if self._managed and missing:
+            raise ConfigError(
+                f"load.cluster_id is set, and {' and '.join(missing)} not in the environment: a managed service reads"
+                " the bucket of load.staging_uri with those keys.",
+                "Set them, or set load.bulk_import to never.",
+            )
 
     def is_there(self) -> bool:
         """Whether there is such an interface.
@@ -82,13 +93,20 @@ class RestImporter:
     def jobs(self, collection: str) -> list[ImportJob]:
         """As `Importer.jobs`."""
         found: dict[str, None] = {}
+        seen: set[str] = set()
         for page in range(1, 1_000_000):
             asked = {"collectionName": collection, "pageSize": _PAGE, "currentPage": page}
             records = self._ask("list", asked).get("records") or []
-            known = len(found)
-            found.update((str(record["jobId"]), None) for record in records if record.get("jobId"))
+            known = len(seen)
+            seen.update(str(record.get("jobId")) for record in records)
+            found.update(
+                (str(record["jobId"]), None)
+                for record in records
+                # Some tell all collections' jobs whichever is asked for.
+                if record.get("jobId") and record.get("collectionName", collection) == collection
+            )
             # Managed services tell a page at a time; a server tells all of them, whichever page it is asked for.
-            if len(records) < _PAGE or len(found) == known:
+            if len(records) < _PAGE or len(seen) == known:
                 break
         return [self.job(job_id) for job_id in found]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuku.errors import MilvusError
 from tuku.milvus.calls import milvus_errors, wait_until
@@ -14,6 +14,8 @@ from tuku.milvus.fields import vector_fields
 from tuku.milvus.index_params import build_params, wanted_params
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pymilvus import MilvusClient
 
     from tuku.config import IndexConfig, MilvusConfig
@@ -99,6 +101,16 @@ def _index_metadata(client: MilvusClient, name: str, config: MilvusConfig, able:
                 wanted = client.prepare_index_params()
                 wanted.add_index(field, index_name=field, index_type=scalar)
                 client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
+
+
+def unindexed_metadata(client: MilvusClient, name: str, config: MilvusConfig) -> list[str]:
+    """Typed fields without the index that filters by them use; of truth values no older server has one."""
+    with milvus_errors(f"listing the indexes of collection {name}"):
+        return [
+            field
+            for field, kind in config.indexed_metadata.items()
+            if kind != "bool" and not client.list_indexes(name, field_name=field)
+        ]
 
 
 def index_states(client: MilvusClient, name: str, config: MilvusConfig) -> list[IndexState]:
@@ -195,6 +207,15 @@ def _has_index(client: MilvusClient, name: str, field: str, index: IndexConfig) 
 def index_note(index: IndexConfig) -> dict[str, str]:
     """What was asked for, as a collection's property."""
     return {INDEX: _asked_for(index)}
+
+
+def noted(notes: Mapping[str, str]) -> dict[str, Any]:
+    """What was asked for, of a collection with these properties; empty if they do not tell."""
+    with suppress(ValueError):
+        asked = json.loads(notes.get(INDEX, ""))
+        if isinstance(asked, dict):
+            return asked
+    return {}
 
 
 def _asked_for(index: IndexConfig) -> str:

@@ -65,13 +65,13 @@ def _load(context: LoadContext) -> Loaded:
     if live is not None:
         require_no_collapse(context.client, context.config, live, context.lake.rows())
     if strategy == "rebuild" or live is None:
-        return rebuild(context, reason)
+        return rebuild(context, reason, live)
     forget_begun(context)
     outcome = upsert(context, live, reason)
     config = context.config.load
     if config.strategy == "auto" and config.alias and _count_differs(outcome):  # in place it would cut readers off
         logger.warning("%s does not hold the lake's rows after the upsert: filling a fresh one", live)
-        outcome = rebuild(context, f"the row count was wrong after an upsert into {live}")
+        outcome = rebuild(context, f"the row count was wrong after an upsert into {live}", live)
     return outcome
 
 

@@ -29,7 +29,7 @@ class StagedFile:
         state: ``staged``; ``starting``: Milvus is being asked to import it, and may have begun; ``importing``;
             ``done``.
         job_id: Milvus' own, of the import.
-        attempts: how often an import was started.
+        failures: imports of it that failed.
     """
 
     rows: int
@@ -37,7 +37,7 @@ class StagedFile:
     sha256: str
     state: Literal["staged", "starting", "importing", "done"] = "staged"
     job_id: str = ""
-    attempts: int = 0
+    failures: int = 0
 
 
 @dataclass

@@ -29,11 +29,12 @@ class LoadedRuns:
 
     @classmethod
     def read(cls, properties: dict[str, str]) -> LoadedRuns | None:
-        """From a collection's properties; None where no load has been finished."""
-        if RUNS not in properties:
+        """From a collection's properties; None where no load has been finished, or nobody can read the note."""
+        try:
+            noted = json.loads(properties[RUNS])
+            return cls(through=noted["through"], ids=frozenset(noted["ids"]))
+        except (KeyError, ValueError, TypeError):
             return None
-        noted = json.loads(properties[RUNS])
-        return cls(through=noted["through"], ids=frozenset(noted["ids"]))
 
     def __contains__(self, run_id: object) -> bool:
         return run_id in self.ids or (isinstance(run_id, str) and run_id <= self.through)

@@ -33,8 +33,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def rebuild(context: LoadContext, reason: str) -> Loaded:
-    """Fill a fresh collection from the lake, or go on with one whose filling was cut off; prove and promote it."""
+def rebuild(context: LoadContext, reason: str, former: str | None) -> Loaded:
+    """Fill a fresh collection from the lake, or go on with one whose filling was cut off; prove and promote it.
+
+    Args:
+        context: of the load.
+        reason: why, for the report.
+        former: the collection that readers see; None if there is none.
+
+    Raises:
+        ConfigError, MilvusError: as `tuku.milvus.job.load_and_verify`.
+    """
     client, config = context.client, context.config
     runs = context.lake.run_ids()
     in_place = not config.load.alias and collection.exists(client, context.target)
@@ -63,8 +72,7 @@ def rebuild(context: LoadContext, reason: str) -> Loaded:
         noted = LoadedRuns().adding(runs).note()
         collection.note(client, ledger.collection, noted | index.index_note(config.milvus.index))
         if config.load.alias:
-            former = alias.resolve(client, context.target)
-            alias.promote(client, context.target, ledger.collection)
+            alias.promote(client, context.target, ledger.collection, former)
             alias.drop_old(client, context.target, config.load.keep, former)
             alias.release_old(client, context.target, former)
     ledger.remove()  # what was not proven is not gone on with
@@ -75,7 +83,7 @@ def forget_begun(context: LoadContext) -> None:
     """Forget rebuilds that were cut off, and drop what they filled: there is no need for them any more."""
     context.require_lease()
     if context.config.load.alias:
-        alias.drop_unfinished(context.client, context.target)
+        alias.drop_unfinished(context.client, context.target, context.lake_uri)
     for ledger in list(LoadLedger.all(context.ledgers)):
         if ledger.target == _target(context):
             ledger.remove()
@@ -98,13 +106,13 @@ def _begun(context: LoadContext) -> LoadLedger | None:
 
 def _begin(context: LoadContext) -> LoadLedger:
     client, config = context.client, context.config
-    notes = {alias.RUN: context.run_id}
+    notes = {alias.RUN: context.run_id, alias.LAKE: context.lake_uri}
     context.require_lease()
     rows_per_import = _rows_per_file(context)
     _require_typed(context)
     # Nothing that can be refused comes after this: in place, readers lose what they see here.
     if config.load.alias:
-        alias.drop_unfinished(client, context.target)
+        alias.drop_unfinished(client, context.target, context.lake_uri)
         name = alias.collection_name(context.target, context.run_id, client.list_collections())
         notes[alias.ALIAS] = context.target
     else:
@@ -179,7 +187,9 @@ def _complete(context: LoadContext, ledger: LoadLedger, bulk: BulkImport) -> Non
     for number, part in enumerate(cut_into(context.lake.batches(IMAGES.names), ledger.rows_per_file)):
         name = file_name(number)
         if name in bulk.short:
-            load.upsert(context.client, ledger.collection, part, context.config.load.batch_rows)
+            context.require_lease()
+            batch_rows = context.config.load.batch_rows
+            load.upsert(context.client, ledger.collection, part, batch_rows, parallel=context.parallel)
             bulk.settled(name)
     load.flush(context.client, ledger.collection, context.config.milvus.timeout_s)
 
@@ -212,7 +222,7 @@ def _is_unfinished(context: LoadContext, name: str) -> bool:
     if not collection.exists(context.client, name):
         return False
     notes = collection.properties(context.client, name)
-    return LoadedRuns.read(notes) is None and alias.PROVEN_AT not in notes
+    return LoadedRuns.read(notes) is None and alias.proven_at_ns(notes) is None
 
 
 def _target(context: LoadContext) -> str:

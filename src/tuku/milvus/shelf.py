@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -145,7 +144,7 @@ def _before(proven: list[Shelved], live: str) -> str:
 
 def _look(client: MilvusClient, config: Config, name: str, *, live: bool) -> Shelved:
     notes = collection.properties(client, name)
-    proven_at = notes.get(alias.PROVEN_AT)
+    proven_at = alias.proven_at_ns(notes)
     loaded = index.load_state(client, name)
     model, dim = notes.get(collection.EMBED_MODEL, ""), notes.get(collection.DIM, "")
     return Shelved(
@@ -153,10 +152,10 @@ def _look(client: MilvusClient, config: Config, name: str, *, live: bool) -> She
         run=notes.get(alias.RUN, ""),
         rows=collection.count(client, name) if loaded == "Loaded" else _estimated(client, name),
         counted=loaded == "Loaded" or is_local(config.milvus.uri),  # the embedded one keeps its own count right
-        index=json.loads(notes.get(index.INDEX, "{}")),
+        index=index.noted(notes),
         vector_space=f"{model}, {dim}" if model else "",
         before=notes.get(alias.BEFORE, ""),
-        proven_at=datetime.fromtimestamp(int(proven_at) / 1e9, timezone.utc) if proven_at else None,
+        proven_at=datetime.fromtimestamp(proven_at / 1e9, timezone.utc) if proven_at else None,
         live=live,
         loaded=loaded,
     )

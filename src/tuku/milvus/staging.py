@@ -63,7 +63,8 @@ class Staging:
             self.storage.remove(name)
             self.storage.remove_empty("")
         except StorageError as error:
-            raise StorageError(f"Files for Milvus cannot be staged: {error.message}", error.remedy) from None
+            remedy = error.remedy.replace("lake.uri", "load.staging_uri")
+            raise StorageError(f"Files for Milvus cannot be staged: {error.message}", remedy) from None
         if read != _PROBE:
             raise StorageError(
                 f"A file that was written to {self.storage.uri} reads back as something else.",

@@ -13,6 +13,7 @@ from tuku.milvus.calls import milvus_errors
 from tuku.milvus.capabilities import ask, require_able
 from tuku.milvus.connect import MissingFileError, connected
 from tuku.milvus.loaded_runs import LoadedRuns
+from tuku.milvus.staging import STAGING_FOLDER, Staging
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def check_target(config: Config, *, embed_model: str, dim: int, run_ids: Collection[str] = ()) -> None:
-    """Finds out before any work is done whether a load could go into what is there; writes nothing.
+    """Finds out before any work is done whether a load could go into what is there; leaves nothing behind.
 
     Args:
         config: `milvus` and `load` are used.
@@ -33,14 +34,18 @@ def check_target(config: Config, *, embed_model: str, dim: int, run_ids: Collect
 
     Raises:
         VectorSpaceError, ConfigError: what `load_and_verify` would raise. No file or no collection is fine.
+        StorageError, StoppedError: a fresh collection is needed, and its files cannot be staged.
         MilvusError: Milvus cannot be reached, or the embedded one does not work here.
     """
     try:
         with connected(config.milvus, create=False) as client:
-            require_able(ask(client, config), config.milvus, dim)
+            able = ask(client, config)
+            require_able(able, config.milvus, dim)
             live = live_collection(client, config)
-            if live is not None:
-                misfit(client, config, live, (embed_model, dim), run_ids)
+            fits = live is not None and not misfit(client, config, live, (embed_model, dim), run_ids)
+            fresh = not fits or config.load.strategy == "rebuild"
+            if fresh and able.imports and config.load.staging_uri is not None:
+                Staging.of(config.load, STAGING_FOLDER).prepare()
     except MissingFileError:
         _require_embedded(config, dim)  # the load will make it, when all has been paid for
 

@@ -12,7 +12,7 @@ from tuku.milvus.calls import milvus_errors
 from tuku.milvus.connect import is_local
 from tuku.milvus.fields import ID, KEYWORDS, LAKE_COLUMN, vector_fields
 from tuku.milvus.filters import ids_in, literal
-from tuku.milvus.index import load, load_state, settled_states
+from tuku.milvus.index import load, load_state, settled_states, unindexed_metadata
 from tuku.milvus.keys import KeyDigest, all_ids
 from tuku.milvus.recall import K, Probe, exact_pass, exact_scores
 from tuku.milvus.rows import milvus_rows, vector_matrix
@@ -139,7 +139,11 @@ def _check(name: str, expected: Any, actual: Any, passed: bool) -> Check:
 def _index_checks(proof: _Proof, rows: int) -> Iterator[Check]:
     for state in settled_states(proof.client, proof.name, proof.config, proof.config.timeout_s):
         expected = f"{state.total} of {state.total} rows indexed, 0 pending"
+        # More than the rows: after upserts a server counts what they replaced too, until it compacts.
         yield _check(f"index of {state.field}", expected, str(state), state.whole and state.total >= rows)
+    if proof.config.indexed_metadata:
+        lacking = unindexed_metadata(proof.client, proof.name, proof.config)
+        yield _check("indexes of metadata", "all", f"none of {', '.join(lacking)}" if lacking else "all", not lacking)
 
 
 def _load_check(proof: _Proof) -> Check:

@@ -16,6 +16,7 @@ from tuku.runtime.inputs import manifest_uri
 from tuku.runtime.loading import check_target
 from tuku.runtime.models import describe_models
 from tuku.stages.manifest import read_manifest
+from tuku.stages.metadata import check_metadata
 from tuku.storage import DiskStorage, storage_at
 
 _LEAST_FREE_BYTES = 200_000_000
@@ -68,7 +69,7 @@ def check_manifest(config: Config) -> str | Skipped:
     head = config.manifest.model_copy(update={"limit": min(_HEAD_ROWS, config.manifest.limit or _HEAD_ROWS)})
     codes: list[str | None] = []
     for batch in read_manifest(head, manifest_uri(config), opener=open_stream(config.fetch)):
-        codes += batch.column("code").to_pylist()
+        codes += check_metadata(batch, config.milvus.indexed_metadata).column("code").to_pylist()
     wrong = Counter(code for code in codes if code is not None)
     said = ", ".join(f"{code} {number}" for code, number in wrong.most_common())
     if codes and wrong.total() == len(codes):

@@ -14,7 +14,7 @@ def storage_at(uri: str) -> Storage:
     """The storage that a URI or a path names; nothing is opened yet.
 
     Raises:
-        StorageError: for a scheme that is not supported, or a URI with credentials in it.
+        StorageError: for a scheme that is not supported, a URI with credentials in it, or the home of nobody.
     """
     parts = urlsplit(uri)
     if parts.scheme == "s3":
@@ -25,7 +25,10 @@ def storage_at(uri: str) -> Storage:
         raise StorageError(
             f"A lake cannot be kept at {parts.scheme}:// yet.", "Set lake.uri to a folder or to s3://bucket/prefix."
         )
-    return DiskStorage(Path(uri).expanduser().resolve())
+    try:
+        return DiskStorage(Path(uri).expanduser().resolve())
+    except RuntimeError as error:
+        raise StorageError(f"{uri!r} is no path: {error}", "Name a folder, or s3://bucket/prefix.") from None
 
 
 def _bucket_at(uri: str) -> Storage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from fakes.import_jobs import LOST_ROWS, PlayedImporter
 from fakes.memory_lake import DIM, images
 from tuku.errors import LeaseLostError, MilvusError
 from tuku.milvus import bulk as bulk_module
-from tuku.milvus.bulk import MOST_ATTEMPTS, BulkImport
+from tuku.milvus.bulk import MOST_FAILURES, BulkImport
 from tuku.milvus.export import cut_into, import_schema, rows_per_file, write_import_file
 from tuku.milvus.fields import Layout, Typed
 from tuku.milvus.imports import ForgottenJobError, ImportFailedError
@@ -103,7 +104,7 @@ def test_an_import_that_fails_is_started_again(tmp_path: Path) -> None:
 
 
 def test_one_that_fails_for_good_is_named_and_the_next_load_goes_on(tmp_path: Path) -> None:
-    importer = PlayedImporter({"part-00001.parquet": ["fail"] * MOST_ATTEMPTS})
+    importer = PlayedImporter({"part-00001.parquet": ["fail"] * MOST_FAILURES})
     with pytest.raises(
         ImportFailedError, match=r"staged/part-00001.parquet .* failed 3 times.* disk of the index"
     ) as raised:
@@ -192,13 +193,21 @@ def test_a_load_that_is_cut_off_anywhere_is_gone_on_with_and_nothing_comes_twice
     assert importer.imported == {f"i{n}": 1 for n in range(25)}
 
 
-def test_a_staged_file_that_is_gone_or_cut_is_written_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        Path.unlink,
+        lambda file: file.write_bytes(b"PAR1"),
+        lambda file: file.write_bytes(bytes(file.stat().st_size)),  # a disk that lost its pages
+    ],
+)
+def test_a_staged_file_that_is_gone_or_spoilt_is_written_again(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     importer, ledger = PlayedImporter(), begun(tmp_path)
     stopped = bulk(tmp_path, importer, ledger, before_each=_taken_over)
     with pytest.raises(LeaseLostError):
         stopped.run(tables())
     assert importer.started == []
-    (tmp_path / "staged" / "part-00000.parquet").write_bytes(b"PAR1")
+    spoil(tmp_path / "staged" / "part-00000.parquet")
     bulk(tmp_path, importer).run(tables())
     assert importer.imported == {f"i{n}": 1 for n in range(25)}
 

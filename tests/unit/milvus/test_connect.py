@@ -70,9 +70,7 @@ def pem(folder: Path, *names: str) -> dict[str, str]:
 
 def options(uri: str = "https://milvus:19530", **tls: str) -> dict:
     found = connect._options(MilvusConfig.model_validate({"uri": uri, "tls": tls}))
-    assert list(found.pop("grpc_options")) == [
-        "grpc.service_config"
-    ]  # the deadline; any proxy may lead there
+    assert list(found.pop("grpc_options")) == ["grpc.service_config"]  # the deadline; any proxy may lead there
     return found
 
 

@@ -18,7 +18,7 @@ from fakes.import_service import PREFIX, ImportService
 from fakes.memory_lake import DIM, images
 from ports import free_ports
 from tuku.config import Config
-from tuku.errors import MilvusError
+from tuku.errors import ConfigError, MilvusError
 from tuku.milvus import bulk as bulk_module
 from tuku.milvus.bulk import BulkImport
 from tuku.milvus.calls import MilvusAwayError
@@ -42,7 +42,9 @@ def service() -> Iterator[ImportService]:
 
 
 @pytest.fixture
-def cloud() -> Iterator[ImportService]:
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[ImportService]:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
     with ImportService(TOKEN, managed=True) as made:
         yield made
 
@@ -202,11 +204,16 @@ def test_all_jobs_are_listed_however_many_there_are(kind: str, number: int, requ
     assert [job.path for job in jobs.jobs("c")] == [f"c/{n}" for n in range(number)]
 
 
-def test_a_managed_service_is_given_addresses_and_keys(
-    cloud: ImportService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+@pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_a_managed_service_needs_the_keys_to_the_bucket(
+    cloud: ImportService, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(missing)
+    with pytest.raises(ConfigError, match=rf"load\.cluster_id is set, and {missing} not in the environment"):
+        managed(cloud)
+
+
+def test_a_managed_service_is_given_addresses_and_keys(cloud: ImportService, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     jobs = managed(cloud)
     assert jobs.is_there()

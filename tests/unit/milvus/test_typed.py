@@ -13,9 +13,10 @@ from fakes.memory_lake import DIM, images, with_metadata
 from tuku.config import FIELD_NAMES, MilvusConfig
 from tuku.errors import ConfigError
 from tuku.milvus.export import DYNAMIC, import_table
-from tuku.milvus.fields import MAX_METADATA_BYTES, MAX_TYPED_BYTES, Layout, Typed, scalar_fields
+from tuku.milvus.fields import MAX_METADATA_BYTES, Layout, Typed, scalar_fields
 from tuku.milvus.rows import milvus_rows
 from tuku.milvus.typed import typed_value
+from tuku.typed_values import MAX_TEXT_BYTES
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ from tuku.milvus.typed import typed_value
         ("varchar", "", ""),
         ("varchar", 12, "12"),
         ("varchar", 1.5, "1.5"),
-        ("varchar", "x" * MAX_TYPED_BYTES, "x" * MAX_TYPED_BYTES),
+        ("varchar", "x" * MAX_TEXT_BYTES, "x" * MAX_TEXT_BYTES),
         ("int64", 3, 3),
         ("int64", 3.0, 3),
         ("int64", -(2**63) + 1, -(2**63) + 1),
@@ -46,7 +47,7 @@ def test_a_value_is_held_in_its_type(kind: Any, value: Any, held: Any) -> None:
         ("varchar", True, "true"),
         ("varchar", {"a": 1}, r'\{"a": 1\}'),
         ("varchar", ["a"], r'\["a"\]'),
-        ("varchar", "猫" * MAX_TYPED_BYTES, "猫… .8,194 characters.*8,192 bytes"),
+        ("varchar", "猫" * MAX_TEXT_BYTES, "猫… .8,194 characters.*8,192 bytes"),
         ("int64", 1.5, "1.5"),
         ("int64", "3", '"3"'),
         ("int64", True, "true"),
