@@ -51,7 +51,7 @@ def connect(config: MilvusConfig, *, create: bool = True) -> MilvusClient:
 
     Raises:
         MissingFileError: with `create` false, there is no such local file.
-        ConfigError: the path does not end in .db or is none, or the package milvus-lite is missing.
+        ConfigError: no address; or the path does not end in .db or is none, or the package milvus-lite is missing.
         MilvusError: another process has the file open, or no server answers within 5 s.
     """
     return _open_local(config, create=create) if is_local(config.uri) else _open_server(config)
@@ -179,6 +179,11 @@ def _start_lite(path: str, config: MilvusConfig) -> MilvusClient:
 
 
 def _open_server(config: MilvusConfig) -> MilvusClient:
+    try:
+        _ = urlsplit(config.uri).port  # pymilvus reads it as well, and says less
+    except ValueError as error:
+        address = without_credentials(config.uri)
+        raise ConfigError(f"milvus.uri {address!r} is no address: {error}.", "Such as http://host:19530.") from None
     try:
         return _client(config, config.uri)
     except MilvusError as error:

@@ -98,6 +98,19 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, missing: str) -> None
         options(**files)
 
 
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("http://root:secret@h:99999999", r"'http://h:99999999' is no address: Port out of range"),
+        ("~nobody-of-that-name/milvus.db", "is no path"),
+    ],
+)
+def test_what_is_no_address_is_told_without_credentials(uri: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as raised, connected(MilvusConfig(uri=uri)):
+        pass
+    assert "secret" not in str(raised.value)
+
+
 def test_a_refusal_does_not_repeat_the_token() -> None:
     config = MilvusConfig.model_validate({"uri": "http://me:secret-2@h:1", "token": "root:secret-1"})
     message = str(connect._refused(config, config.uri, "bad token root:secret-1"))
