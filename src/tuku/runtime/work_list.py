@@ -109,10 +109,14 @@ class WorkList:
             while waiting.num_rows >= file_rows:
                 self.run.write_work(files, waiting.slice(0, file_rows), block_rows, round_)
                 waiting, total, files = waiting.slice(file_rows), total + file_rows, files + 1
-        if waiting.num_rows:
-            # Smaller blocks for a small rest, so that every worker gets some of it.
-            fair_rows = max(math.ceil(waiting.num_rows / (4 * self.workers)), self.models.slice_rows(self.config))
-            self.run.write_work(files, waiting, min(block_rows, fair_rows), round_)
+        last_rows = min(waiting.num_rows, block_rows * self.workers)
+        first, last = waiting.slice(0, waiting.num_rows - last_rows), waiting.slice(waiting.num_rows - last_rows)
+        if first.num_rows:
+            self.run.write_work(files, first, block_rows, round_)
+        if last.num_rows:
+            # Smaller blocks at the end, so that no worker is left with much when the others have nothing.
+            fair_rows = max(math.ceil(last.num_rows / (4 * self.workers)), self.models.slice_rows(self.config))
+            self.run.write_work(files + (first.num_rows > 0), last, min(block_rows, fair_rows), round_)
         return total + int(waiting.num_rows)
 
 
