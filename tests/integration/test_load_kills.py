@@ -18,6 +18,7 @@ import pytest
 
 from load_world import LoadWorld, add_run
 from milvus_server import MilvusServer
+from support import Ran
 from tuku.milvus import alias
 from tuku.milvus.connect import connected
 
@@ -140,3 +141,62 @@ def test_in_place_the_loader_is_killed_before_there_is_an_index(world: LoadWorld
     last = world("load")
     assert last.code == 0, last.err
     require_as_undisturbed(world)
+
+
+def test_the_loader_is_killed_while_it_upserts_and_deletes(world: LoadWorld) -> None:
+    """What readers see is changed in place: rows that came twice, or not at all, would stay."""
+    chance = random.Random(f"upsert {SEED}")
+    settings(world, (*INSERT, "load.strategy=upsert"))
+    assert world("load", "--strategy", "rebuild").code == 0
+    gone = [f"i{n}" for n in range(ROWS - 1_000, ROWS)]
+    add_run(world.lake, 0, ROWS // 2, gone=gone)
+    for _ in range(3):
+        with world.started("load") as loader:
+            wait_for("insert", loader)
+            time.sleep(chance.uniform(0.0, 1.0))
+            loader.send_signal(signal.SIGKILL)
+    last = world("load", "--json")
+    assert last.code == 0, last.err
+    assert (last.json["load"]["strategy"], last.json["load"]["deleted"]) == ("upsert", len(gone))
+    require_as_undisturbed(world)
+
+
+def test_the_loader_is_killed_while_it_exchanges_an_index_in_place(world: LoadWorld) -> None:
+    settings(world, (*INSERT, "load.alias=false"))
+    assert world("load").code == 0
+    other = ("milvus.index.type=IVF_FLAT", "milvus.index.params={nlist: 64}", "milvus.index.search_params={nprobe: 64}")
+    settings(world, (*INSERT, "load.alias=false", *other))
+    for delay_s in (0.0, 0.3, 0.6, 0.9):
+        with world.started("load") as loader:
+            wait_for("load", loader)
+            time.sleep(delay_s)
+            loader.send_signal(signal.SIGKILL)
+    last = world("load", "--json")
+    assert last.code == 0, last.err
+    assert last.json["load"]["strategy"] == "upsert"
+    require_as_undisturbed(world)
+    with connected(world.config.milvus, create=False) as client:
+        assert client.describe_index("tuku", "image_embedding")["index_type"] == "IVF_FLAT"
+
+
+def test_the_proof_sees_a_row_that_came_twice(world: LoadWorld) -> None:
+    """A server keeps both, counts both, and answers with one of them."""
+    settings(world, INSERT)
+    assert world("load").code == 0
+    with connected(world.config.milvus, create=False) as client:
+        fields = ["*", "image_embedding"]
+        [row] = client.query("tuku", filter='id == "i7"', output_fields=fields, consistency_level="Strong")
+        client.insert("tuku", [row])
+    doubled = world("verify", "--json")
+    assert doubled.code == 4
+    assert failed(doubled)[0] == ("rows", ROWS, ROWS + 1)
+    with connected(world.config.milvus, create=False) as client:
+        client.delete("tuku", filter='id == "i8"')  # now their number is right
+    lacking = world("verify", "--json")
+    assert lacking.code == 4
+    assert failed(lacking)[0][0] == "keys"
+
+
+def failed(ran: Ran) -> list[tuple[str, object, object]]:
+    checks = ran.json["verify"]["checks"]
+    return [(check["name"], check["expected"], check["actual"]) for check in checks if not check["passed"]]

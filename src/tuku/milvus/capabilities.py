@@ -8,8 +8,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
 from tuku.errors import ConfigError
+from tuku.milvus.address import is_local
 from tuku.milvus.calls import milvus_errors
-from tuku.milvus.connect import is_local
 from tuku.milvus.fields import vector_fields
 from tuku.milvus.imports import probe_imports
 from tuku.milvus.index_params import require_params

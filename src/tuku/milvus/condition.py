@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, MilvusError
+from tuku.milvus.address import without_credentials
 from tuku.milvus.calls import MilvusAwayError, milvus_errors
 from tuku.milvus.capabilities import Capabilities, ask, embedded, require_able
-from tuku.milvus.connect import MissingFileError, connected, without_credentials
+from tuku.milvus.connect import MissingFileError, connected
 from tuku.milvus.import_grpc import GrpcImporter
 from tuku.milvus.import_rest import RestImporter
 

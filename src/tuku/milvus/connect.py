@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import ipaddress
 import json
 import logging
 import threading
@@ -12,9 +11,9 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tuku.errors import ConfigError, MilvusError
+from tuku.milvus.address import is_local, is_this_machine, local_path, require_address, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,11 +34,6 @@ _users_lock = threading.Lock()
 
 class MissingFileError(ConfigError):
     """There is no local Milvus file yet."""
-
-
-def is_local(uri: str) -> bool:
-    """Whether the URI is a path, served by Milvus Lite in this process."""
-    return "://" not in uri and not uri.startswith("unix:")
 
 
 def connect(config: MilvusConfig, *, create: bool = True) -> MilvusClient:
@@ -64,7 +58,7 @@ def disconnect(client: MilvusClient, config: MilvusConfig) -> None:
         return
     from milvus_lite.server_manager import server_manager_instance
 
-    path = _local_path(config.uri)
+    path = local_path(config.uri)
     with _users_lock:
         _users[path] -= 1
         if _users[path] <= 0:
@@ -82,35 +76,8 @@ def connected(config: MilvusConfig, *, create: bool = True) -> Iterator[MilvusCl
         disconnect(client, config)
 
 
-def without_credentials(uri: str) -> str:
-    """The URI as it may be shown: without a user and a password."""
-    scheme, separator, rest = uri.partition("://")
-    if not separator:  # perhaps a mistyped address
-        return uri.rpartition("@")[2]
-    shown, query, _ = rest.rpartition("@")[2].partition("?")
-    return f"{scheme}{separator}{shown}{query and '?***'}"
-
-
-def is_this_machine(uri: str) -> bool:
-    """Whether Milvus is on the loopback device: embedded, or a server whose host is localhost or such an address."""
-    if is_local(uri):
-        return True
-    try:
-        host = urlsplit(uri).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, or no URI at all: Milvus' client says so
-        return False
-
-
-def _local_path(uri: str) -> str:
-    try:
-        return str(Path(uri).expanduser().resolve())
-    except RuntimeError as error:
-        raise ConfigError(f"milvus.uri {uri!r} is no path: {error}", "Name a file such as demo/milvus.db.") from None
-
-
 def _open_local(config: MilvusConfig, *, create: bool) -> MilvusClient:
-    path = _local_path(config.uri)
+    path = local_path(config.uri)
     if not path.endswith(".db"):
         raise ConfigError(
             f"milvus.uri is {config.uri!r}, a path that does not end in .db.",
@@ -179,11 +146,7 @@ def _start_lite(path: str, config: MilvusConfig) -> MilvusClient:
 
 
 def _open_server(config: MilvusConfig) -> MilvusClient:
-    try:
-        _ = urlsplit(config.uri).port  # pymilvus reads it as well, and says less
-    except ValueError as error:
-        address = without_credentials(config.uri)
-        raise ConfigError(f"milvus.uri {address!r} is no address: {error}.", "Such as http://host:19530.") from None
+    require_address(config.uri)  # pymilvus says less
     try:
         return _client(config, config.uri)
     except MilvusError as error:

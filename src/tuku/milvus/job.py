@@ -6,10 +6,11 @@ import logging
 import time
 from dataclasses import dataclass
 
+from tuku.milvus.begun import forget_begun
 from tuku.milvus.capabilities import ask, require_able
 from tuku.milvus.connect import connected
 from tuku.milvus.context import LoadContext, Loaded, LoadOrder
-from tuku.milvus.rebuild import forget_begun, rebuild
+from tuku.milvus.rebuild import rebuild
 from tuku.milvus.strategy import choose
 from tuku.milvus.target import live_collection, require_no_collapse
 from tuku.milvus.upsert import upsert

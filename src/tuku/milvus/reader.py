@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError
 from tuku.milvus import alias, collection, index
-from tuku.milvus.connect import without_credentials
+from tuku.milvus.address import without_credentials
 from tuku.milvus.index_params import require_params
 
 if TYPE_CHECKING:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError
 from tuku.milvus import alias, collection, index, load
+from tuku.milvus.begun import begin, begun, staging_of
 from tuku.milvus.bulk import BulkImport, file_name
-from tuku.milvus.connect import without_credentials
 from tuku.milvus.context import Loaded
-from tuku.milvus.export import cut_into, rows_per_file
-from tuku.milvus.fields import Layout
+from tuku.milvus.export import cut_into
 from tuku.milvus.imports import ForgottenJobError, importer
 from tuku.milvus.index_params import remarks
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
-from tuku.milvus.made_as import settled
-from tuku.milvus.rows import scalar_columns
-from tuku.milvus.staging import STAGING_FOLDER, Staging
 from tuku.milvus.upsert import send
 from tuku.report import Check
 from tuku.schemas import IMAGES
@@ -48,13 +42,13 @@ def rebuild(context: LoadContext, reason: str, former: str | None) -> Loaded:
     runs = context.lake.run_ids()
     in_place = not config.load.alias and collection.exists(client, context.target)
     started = time.perf_counter()
-    ledger = _begun(context) or _begin(context)
+    ledger = begun(context) or begin(context)
     try:
         inserted = _fill(context, ledger)
     except ForgottenJobError as error:
         logger.warning("%s A fresh collection is filled in its place.", error.message)
         ledger.remove()
-        ledger = _begin(context)
+        ledger = begin(context)
         inserted = _fill(context, ledger)
     index.build_indexes(client, ledger.collection, config.milvus, inserted, context.able)
     context.settle(ledger.collection, inserted)
@@ -77,67 +71,6 @@ def rebuild(context: LoadContext, reason: str, former: str | None) -> Loaded:
             alias.release_old(client, context.target, former)
     ledger.remove()  # what was not proven is not gone on with
     return outcome
-
-
-def forget_begun(context: LoadContext) -> None:
-    """Forget rebuilds that were cut off, and drop what they filled: there is no need for them any more."""
-    context.require_lease()
-    if context.config.load.alias:
-        alias.drop_unfinished(context.client, context.target, context.lake_uri)
-    for ledger in list(LoadLedger.all(context.ledgers)):
-        if ledger.target == _target(context):
-            ledger.remove()
-
-
-def _begun(context: LoadContext) -> LoadLedger | None:
-    """The ledger of a load that was cut off and is to have the same content; others that were cut off are forgotten."""
-    context.require_lease()
-    found = None
-    for ledger in list(LoadLedger.all(context.ledgers)):
-        if ledger.target != _target(context):
-            continue
-        begun = ledger.filled is not None or ledger.rows_per_file > 0  # half of the inserts would have to be found out
-        if begun and ledger.content == _content(context) and _is_unfinished(context, ledger.collection):
-            found = ledger
-        else:
-            ledger.remove()
-    return found
-
-
-def _begin(context: LoadContext) -> LoadLedger:
-    client, config = context.client, context.config
-    notes = {alias.RUN: context.run_id, alias.LAKE: context.lake_uri}
-    context.require_lease()
-    rows_per_import = _rows_per_file(context)
-    _require_typed(context)
-    # Nothing that can be refused comes after this: in place, readers lose what they see here.
-    if config.load.alias:
-        alias.drop_unfinished(client, context.target, context.lake_uri)
-        name = alias.collection_name(context.target, context.run_id, client.list_collections())
-        notes[alias.ALIAS] = context.target
-    else:
-        name = context.target
-        collection.drop(client, name)
-    ledger = LoadLedger(context.ledgers, name, _target(context), _content(context), rows_per_import)
-    if ledger.rows_per_file:
-        ledger.staged_in = _staging(context, name).storage.uri
-    ledger.save()
-    collection.create(
-        client, name, config.milvus, context.dim, context.embed_model, nulls=context.able.nulls, notes=notes
-    )
-    return ledger
-
-
-def _require_typed(context: LoadContext) -> None:
-    """Whether every row's metadata fits the typed fields.
-
-    Raises:
-        ConfigError: naming the first row that does not.
-    """
-    wanted = Layout.wanted(context.config.milvus, context.dim, nulls=context.able.nulls)
-    if wanted.typed:
-        for table in context.lake.batches(IMAGES.names):
-            scalar_columns(table, wanted)
 
 
 def _fill(context: LoadContext, ledger: LoadLedger) -> int:
@@ -165,7 +98,7 @@ def _import(context: LoadContext, ledger: LoadLedger) -> int:
     try:
         bulk = BulkImport(
             imports,
-            _staging(context, ledger.collection, ledger.staged_in),
+            staging_of(context, ledger.collection, ledger.staged_in),
             ledger,
             collection.layout(context.client, ledger.collection),
             in_flight=context.config.load.imports_in_flight,
@@ -194,52 +127,6 @@ def _complete(context: LoadContext, ledger: LoadLedger, bulk: BulkImport) -> Non
     load.flush(context.client, ledger.collection, context.config.milvus.timeout_s)
 
 
-def _staging(context: LoadContext, collection_name: str, staged_in: str = "") -> Staging:
-    """A folder for one load alone, or the one that it began in: other people's files may lie beside it."""
-    folder = staged_in.rpartition("/")[2] or f"{collection_name}-{context.run_id}"
-    return Staging.of(context.config.load, f"{STAGING_FOLDER}/{folder}")
-
-
-def _rows_per_file(context: LoadContext) -> int:
-    """Of import files; 0 where rows are inserted."""
-    config = context.config.load
-    if config.staging_uri is None or context.able.imports is None:
-        return 0
-    _staging(context, context.target).prepare()
-    first = next((table for table in context.lake.batches(IMAGES.names) if table.num_rows), None)
-    if first is None:
-        return 0
-    wanted = Layout.wanted(context.config.milvus, context.dim, nulls=context.able.nulls)
-    return rows_per_file(first, wanted, config.file_mb * 1_000_000)
-
-
 def _sent_check(context: LoadContext, inserted: int) -> Check:
     rows = context.lake.rows()
     return Check(name="rows sent", expected=rows, actual=inserted, passed=inserted == rows)
-
-
-def _is_unfinished(context: LoadContext, name: str) -> bool:
-    if not collection.exists(context.client, name):
-        return False
-    notes = collection.properties(context.client, name)
-    return LoadedRuns.read(notes) is None and alias.proven_at_ns(notes) is None
-
-
-def _target(context: LoadContext) -> str:
-    milvus = context.config.milvus
-    return f"{without_credentials(milvus.uri)} {milvus.db} {milvus.collection}"
-
-
-def _content(context: LoadContext) -> str:
-    """A digest of what decides which rows and which fields a fresh collection gets, and which files they come in."""
-    milvus, loading = context.config.milvus, context.config.load
-    decides = {
-        "runs": sorted(context.lake.run_ids()),
-        "rows": context.lake.rows(),
-        "model": [context.embed_model, context.dim],
-        "fields": [milvus.vectors, milvus.indexed_metadata, milvus.partition_key],
-        "made_as": [settled(milvus), milvus.index.metric],
-        "alias": loading.alias,
-        "staged": [loading.staging_uri, loading.bulk_import, loading.file_mb],
-    }
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from tuku.errors import MilvusError
+from tuku.milvus.address import is_this_machine
 from tuku.milvus.calls import TRANSIENT_MILVUS_CODES, MilvusAwayError
-from tuku.milvus.connect import is_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

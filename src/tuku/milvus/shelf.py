@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tuku.errors import ConfigError
 from tuku.milvus import alias, collection, index, made_as
+from tuku.milvus.address import is_local
 from tuku.milvus.calls import milvus_errors
-from tuku.milvus.connect import is_local
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tuku.errors import ConfigError, StorageError
-from tuku.milvus.connect import without_credentials
+from tuku.milvus.address import without_credentials
 from tuku.storage import DiskStorage, Storage, storage_at
 
 if TYPE_CHECKING:

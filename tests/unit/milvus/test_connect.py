@@ -9,7 +9,8 @@ import pytest
 from tuku.config import Config, MilvusConfig
 from tuku.errors import ConfigError, MilvusError, StorageError
 from tuku.milvus import connect, target
-from tuku.milvus.connect import connected, is_this_machine
+from tuku.milvus.address import is_this_machine
+from tuku.milvus.connect import connected
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tuku.config import MilvusConfig
 from tuku.errors import ConfigError, MilvusError
 from tuku.milvus import load as loading
+from tuku.milvus.address import is_local
 from tuku.milvus.alias import collection_name
-from tuku.milvus.connect import MissingFileError, connect, is_local
+from tuku.milvus.connect import MissingFileError, connect
 from tuku.milvus.filters import ids_in, quoted
 from tuku.milvus.load import regrouped
 from tuku.milvus.loaded_runs import MAX_LISTED, RUNS, LoadedRuns

@@ -1,0 +1,59 @@
+"""Where Milvus is: a path that ends in .db, served by Milvus Lite in this process, or the URL of a server."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tuku.errors import ConfigError
+
+
+def is_local(uri: str) -> bool:
+    """Whether the URI is a path, served by Milvus Lite in this process."""
+    return "://" not in uri and not uri.startswith("unix:")
+
+
+def without_credentials(uri: str) -> str:
+    """The URI as it may be shown: without a user and a password."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator:  # perhaps a mistyped address
+        return uri.rpartition("@")[2]
+    shown, query, _ = rest.rpartition("@")[2].partition("?")
+    return f"{scheme}{separator}{shown}{query and '?***'}"
+
+
+def is_this_machine(uri: str) -> bool:
+    """Whether Milvus is on the loopback device: embedded, or a server whose host is localhost or such an address."""
+    if is_local(uri):
+        return True
+    try:
+        host = urlsplit(uri).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, or no URI at all: Milvus' client says so
+        return False
+
+
+def local_path(uri: str) -> str:
+    """The absolute path of a local file.
+
+    Raises:
+        ConfigError: it is in the home of nobody.
+    """
+    try:
+        return str(Path(uri).expanduser().resolve())
+    except RuntimeError as error:
+        raise ConfigError(f"milvus.uri {uri!r} is no path: {error}", "Name a file such as demo/milvus.db.") from None
+
+
+def require_address(uri: str) -> None:
+    """Refuses the URL of a server that has no such port.
+
+    Raises:
+        ConfigError: without credentials.
+    """
+    try:
+        _ = urlsplit(uri).port
+    except ValueError as error:
+        shown = without_credentials(uri)
+        raise ConfigError(f"milvus.uri {shown!r} is no address: {error}.", "Such as http://host:19530.") from None
