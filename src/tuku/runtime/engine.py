@@ -9,8 +9,8 @@ import json
 from collections.abc import Generator
 from contextlib import closing
 from functools import partial
+from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuku.progress import Progress
@@ -37,7 +37,7 @@ def run_work_list(job: Assignment, progress: Progress) -> Generator[BlockStats, 
         TukuError: what stopped the job, once the blocks that were under way have been put on disk.
     """
     blocks = _work_list(job)
-    names = {block_id(**block) for table in blocks for block in table.to_pylist()}
+    names = {block_id(**block) for block in blocks}
     grace_s = job.config.stop.grace_s
     stopping = Stopping(partial(halt_and_list, job.control), names, grace_s, progress)
     # Whatever ends this, Ray Data has to be through with its threads before Ray ends: one that asks for it later ends
@@ -50,14 +50,15 @@ def run_work_list(job: Assignment, progress: Progress) -> Generator[BlockStats, 
     stopping.finish()
 
 
-def _worked(job: Assignment, blocks: list[pa.Table]) -> Generator[BlockStats, None, None]:
+def _worked(job: Assignment, blocks: list[dict[str, Any]]) -> Generator[BlockStats, None, None]:
     import ray.data
 
     if not blocks:
         return
     pool = min(job.workers, len(blocks))
     at_once = blocks_at_once(job.models, job.config, pool)
-    dataset = ray.data.from_arrow(blocks).map_batches(
+    # from_arrow would have a task look at each of them, in processes that have yet to import Ray Data.
+    dataset = ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
         Worker,
         batch_size=None,
         batch_format="pyarrow",
@@ -78,9 +79,9 @@ def _worked(job: Assignment, blocks: list[pa.Table]) -> Generator[BlockStats, No
                 yield BlockStats.from_dict(json.loads(text))
 
 
-def _work_list(job: Assignment) -> list[pa.Table]:
+def _work_list(job: Assignment) -> list[dict[str, Any]]:
     return [
-        pa.table({"file": [file], "row_group": [group]})
+        {"file": file, "row_group": group}
         for file in job.run.work(job.round_)
         for group in range(pq.read_metadata(job.run.storage.source(file)).num_row_groups)
     ]
