@@ -148,7 +148,7 @@ def test_the_loader_is_killed_while_it_upserts_and_deletes(world: LoadWorld) -> 
     chance = random.Random(f"upsert {SEED}")
     settings(world, (*INSERT, "load.strategy=upsert"))
     assert world("load", "--strategy", "rebuild").code == 0
-    gone = [f"i{n}" for n in range(ROWS - 1_000, ROWS)]
+    gone = [f"i{n}" for n in range(ROWS - 500, ROWS)]
     add_run(world.lake, 0, ROWS // 2, gone=gone)
     for _ in range(3):
         with world.started("load") as loader:
