@@ -22,8 +22,8 @@ from support import Ran, environment
 from tuku.config import Config, EmbedConfig
 from tuku.lake import Lake, Run, Stamp
 from tuku.lake_view import LakeView
+from tuku.metadata_names import named_fields
 from tuku.milvus.connect import connected
-from tuku.milvus.rows import named_fields
 from tuku.providers.registry import describe_embedder
 from tuku.schemas import IMAGES
 

@@ -157,7 +157,8 @@ def test_the_loader_is_killed_while_it_upserts_and_deletes(world: LoadWorld) -> 
             loader.send_signal(signal.SIGKILL)
     last = world("load", "--json")
     assert last.code == 0, last.err
-    assert (last.json["load"]["strategy"], last.json["load"]["deleted"]) == ("upsert", len(gone))
+    assert last.json["load"]["strategy"] == "upsert"
+    assert last.json["load"]["deleted"] in {0, len(gone)}  # the last of those that were killed may have been through
     require_as_undisturbed(world)
 
 
@@ -166,11 +167,17 @@ def test_the_loader_is_killed_while_it_exchanges_an_index_in_place(world: LoadWo
     assert world("load").code == 0
     other = ("milvus.index.type=IVF_FLAT", "milvus.index.params={nlist: 64}", "milvus.index.search_params={nprobe: 64}")
     settings(world, (*INSERT, "load.alias=false", *other))
-    for delay_s in (0.0, 0.3, 0.6, 0.9):
+    for tenths in range(30):  # until one was killed between the old index and the new one
         with world.started("load") as loader:
             wait_for("load", loader)
-            time.sleep(delay_s)
+            time.sleep(tenths / 10)
             loader.send_signal(signal.SIGKILL)
+        with connected(world.config.milvus, create=False) as client:
+            built = client.describe_index("tuku", "image_embedding") or {"index_type": "none"}
+            state = client.get_load_state("tuku")["state"].name
+        if (built["index_type"], state) != ("HNSW", "Loaded"):
+            break
+    assert (built["index_type"], state) != ("IVF_FLAT", "Loaded")
     last = world("load", "--json")
     assert last.code == 0, last.err
     assert last.json["load"]["strategy"] == "upsert"

@@ -176,6 +176,18 @@ def test_notes_that_nobody_can_read_are_passed_over(uri: str, lake: MemoryLake) 
     assert go_back(config) == ("tuku__r3", "tuku__r1")
 
 
+def test_a_note_of_the_runs_that_nobody_can_read_switches_no_guard_off(uri: str, lake: MemoryLake) -> None:
+    load(uri, lake, "r1")
+    config = configured(uri)
+    with connected(config.milvus) as client:
+        client.alter_collection_properties("tuku__r1", properties={"tuku.runs": "{"})
+    with pytest.raises(ConfigError, match=r"tuku__r1 has a note .* cannot read it"):
+        load(uri, lake, "r2", {"strategy": "auto"})
+    with pytest.raises(ConfigError, match=r"more would vanish"):
+        load(uri, MemoryLake(), "r3")
+    load(uri, lake, "r4")
+
+
 def test_a_plain_collection_is_listed_alone_and_stands_in_the_way_of_an_alias(uri: str, lake: MemoryLake) -> None:
     plain = configured(uri, load={"alias": False})
     assert names(plain) == []

@@ -24,7 +24,7 @@ ROW = re.compile(r"^\| `(?P<code>\w+)` \| (?P<again>[^|]+) \| [^|]+ \| [^|]+ \|$
 # What makes a row's failure, and whether one made so is retryable where nothing is said.
 MAKERS = {"RowError": False, "ThrottledError": False, "Throttled": True, "Unavailable": True, "_fault": True}
 SECTIONS = {
-    "manifest, plan": ("stages/manifest*.py", "stages/plan.py"),
+    "manifest, plan": ("stages/manifest*.py", "stages/metadata.py", "stages/plan.py"),
     "fetch": ("stages/fetch.py", "fetching/*.py"),
     "decode": ("stages/decode.py", "imaging/*.py"),
     "caption, embed": ("stages/caption.py", "stages/embed.py", "providers/**/*.py"),

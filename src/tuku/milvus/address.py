@@ -43,17 +43,21 @@ def local_path(uri: str) -> str:
     try:
         return str(Path(uri).expanduser().resolve())
     except RuntimeError as error:
-        raise ConfigError(f"milvus.uri {uri!r} is no path: {error}", "Name a file such as demo/milvus.db.") from None
+        shown = without_credentials(uri)
+        raise ConfigError(f"milvus.uri {shown!r} is no path: {error}", "Name a file such as demo/milvus.db.") from None
 
 
 def require_address(uri: str) -> None:
-    """Refuses the URL of a server that has no such port.
+    """Refuses what is no URL of a server.
 
     Raises:
-        ConfigError: without credentials.
+        ConfigError: its port is none.
     """
     try:
         _ = urlsplit(uri).port
-    except ValueError as error:
-        shown = without_credentials(uri)
-        raise ConfigError(f"milvus.uri {shown!r} is no address: {error}.", "Such as http://host:19530.") from None
+    except ValueError:  # what it says may have a part of a password in it
+        raise ConfigError(
+            f"milvus.uri {without_credentials(uri)!r} is no address.",
+            "Such as http://host:19530: a port is a number up to 65535, and a password has its special characters"
+            " percent-encoded.",
+        ) from None

@@ -11,14 +11,14 @@ from tuku.milvus import collection
 from tuku.milvus.calls import COLLECTION_NOT_FOUND, milvus_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Container, Mapping
 
     from pymilvus import MilvusClient
 
-# Notes on a collection: which alias it was made for, of which lake, by which run, when (ns since 1970) it was proven
-# fit for it, and which collection readers saw before it.
+# Notes on a collection: which alias it was made for, the newest run of the lake that it was made from, by which run,
+# when (ns since 1970) it was proven fit for it, and which collection readers saw before it.
 ALIAS = "tuku.alias"
-LAKE = "tuku.lake"
+NEWEST = "tuku.newest_run"
 RUN = "tuku.run"
 PROVEN_AT = "tuku.proven_at"
 BEFORE = "tuku.before"
@@ -94,8 +94,8 @@ def promote(client: MilvusClient, alias: str, name: str, former: str | None) -> 
     present = resolve(client, alias)
     if present not in {former, name}:
         raise ConfigError(
-            f"Readers of {alias} saw {former or 'nothing'} when this load began, and see {present} now: somebody else"
-            " has loaded it, or gone back, meanwhile.",
+            f"Readers of {alias} saw {former or 'nothing'} when this load began, and see {present or 'nothing'} now:"
+            " somebody else has loaded it, or gone back, meanwhile.",
             "Check that no other lake is loaded into milvus.collection, and run `tuku load` again.",
         )
     before = {BEFORE: former} if former not in {None, name} else {}
@@ -138,16 +138,21 @@ def proven_at_ns(notes: Mapping[str, str]) -> int | None:
     return int(noted) if noted.isdecimal() else None
 
 
-def drop_unfinished(client: MilvusClient, alias: str, lake: str) -> list[str]:
+def drop_unfinished(client: MilvusClient, alias: str, run_ids: Container[str]) -> list[str]:
     """Drops fresh collections that a load of this lake was killed over. Returns their names.
 
     Those of another lake stay: it may be filling them.
+
+    Args:
+        client: an open client.
+        alias: whose collections they are.
+        run_ids: of the lake's runs: no other lake has one of them.
     """
     live = resolve(client, alias)
     unfinished = [
         name
         for name, notes in behind(client, alias).items()
-        if proven_at_ns(notes) is None and name != live and notes.get(LAKE, lake) == lake
+        if proven_at_ns(notes) is None and name != live and (NEWEST not in notes or notes[NEWEST] in run_ids)
     ]
     for name in unfinished:
         collection.drop(client, name)

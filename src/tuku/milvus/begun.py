@@ -46,13 +46,14 @@ def begin(context: LoadContext) -> LoadLedger:
         MilvusError: Milvus refused, or did not answer.
     """
     client, config = context.client, context.config
-    notes = {alias.RUN: context.run_id, alias.LAKE: context.lake_uri}
+    runs = context.lake.run_ids()
+    notes = {alias.RUN: context.run_id, alias.NEWEST: max(runs, default="")}
     context.require_lease()
     rows_per_import = _rows_per_file(context)
     _require_typed(context)
     # Nothing that can be refused comes after this: in place, readers lose what they see here.
     if config.load.alias:
-        alias.drop_unfinished(client, context.target, context.lake_uri)
+        alias.drop_unfinished(client, context.target, runs)
         name = alias.collection_name(context.target, context.run_id, client.list_collections())
         notes[alias.ALIAS] = context.target
     else:
@@ -72,7 +73,7 @@ def forget_begun(context: LoadContext) -> None:
     """Forget rebuilds that were cut off, and drop what they filled: there is no need for them any more."""
     context.require_lease()
     if context.config.load.alias:
-        alias.drop_unfinished(context.client, context.target, context.lake_uri)
+        alias.drop_unfinished(context.client, context.target, context.lake.run_ids())
     for ledger in list(LoadLedger.all(context.ledgers)):
         if ledger.target == _target(context):
             ledger.remove()

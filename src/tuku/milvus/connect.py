@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuku.errors import ConfigError, MilvusError
 from tuku.milvus.address import is_local, is_this_machine, local_path, require_address, without_credentials
+from tuku.milvus.calls import MilvusAwayError, is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,20 +78,20 @@ def connected(config: MilvusConfig, *, create: bool = True) -> Iterator[MilvusCl
 
 
 def _open_local(config: MilvusConfig, *, create: bool) -> MilvusClient:
-    path = local_path(config.uri)
+    path, shown = local_path(config.uri), without_credentials(config.uri)
     if not path.endswith(".db"):
         raise ConfigError(
-            f"milvus.uri is {config.uri!r}, a path that does not end in .db.",
+            f"milvus.uri is {shown!r}, a path that does not end in .db.",
             "Name a local file such as demo/milvus.db, or a server such as http://localhost:19530.",
         )
     if Path(path).is_file():
         raise ConfigError(
-            f"milvus.uri {config.uri!r} is a file that embedded Milvus has not made (it keeps a folder).",
+            f"milvus.uri {shown!r} is a file that embedded Milvus has not made (it keeps a folder).",
             "Move it away, or name another path.",
         )
     if importlib.util.find_spec("milvus_lite") is None:
         raise ConfigError(
-            f"milvus.uri {config.uri!r} is a local file, and that needs the package milvus-lite.",
+            f"milvus.uri {shown!r} is a local file, and that needs the package milvus-lite.",
             'Install it with: pip install "tuku[local]"',
         )
     if create:
@@ -150,7 +151,7 @@ def _open_server(config: MilvusConfig) -> MilvusClient:
     try:
         return _client(config, config.uri)
     except MilvusError as error:
-        raise MilvusError(
+        raise type(error)(
             error.message, "Check milvus.uri, that the server is up, and MILVUS_TOKEN if it asks for one."
         ) from error
 
@@ -183,7 +184,7 @@ def open_orm(config: MilvusConfig, alias: str) -> None:
                 **_options(config),
             )
     except MilvusException as error:
-        raise _refused(config, config.uri, error.message) from None
+        raise _refused(config, config.uri, error) from None
 
 
 def _client(config: MilvusConfig, uri: str) -> MilvusClient:
@@ -206,7 +207,7 @@ def _client(config: MilvusConfig, uri: str) -> MilvusClient:
             **_options(config),
         )
     except (MilvusException, grpc.RpcError) as error:
-        raise _refused(config, uri, error.message if isinstance(error, MilvusException) else error.details()) from None
+        raise _refused(config, uri, error) from None
 
 
 def _token(config: MilvusConfig) -> str:
@@ -238,6 +239,8 @@ def _deadline(seconds: float) -> str:
     return json.dumps({"methodConfig": [{"name": [{}], "timeout": f"{seconds:.3f}s"}]})
 
 
-def _refused(config: MilvusConfig, uri: str, reason: object) -> MilvusError:
-    message, token = f"Cannot connect to Milvus at {without_credentials(uri)}: {reason}.", _token(config)
-    return MilvusError(message.replace(token, "***") if token else message)
+def _refused(config: MilvusConfig, uri: str, error: Any) -> MilvusError:
+    said = error.details() if hasattr(error, "details") else error.message
+    message, token = f"Cannot connect to Milvus at {without_credentials(uri)}: {said}.", _token(config)
+    message = message.replace(token, "***") if token else message
+    return MilvusAwayError(message) if is_transient(error) else MilvusError(message)

@@ -16,7 +16,7 @@ from tuku.milvus.imports import ImportJob
 from tuku.milvus.rest import AbsentError, RestService
 
 if TYPE_CHECKING:
-    from tuku.config import Config
+    from tuku.config import Config, LoadConfig
 
 _JOBS = "/v2/vectordb/jobs/import"
 _PAGE = 100
@@ -28,15 +28,27 @@ _STATES: dict[str, Literal["running", "done", "failed"]] = {"Completed": "done",
 _PRINTED = re.compile(r'paths:\s*"([^"]*)"')
 
 
+def require_bucket_keys(config: LoadConfig) -> None:
+    """Whether a managed service can be given the keys to the bucket of `load.staging_uri`.
+
+    Raises:
+        ConfigError: they are not in the environment.
+    """
+    missing = [name for name in _NEEDED_KEYS if not os.environ.get(name)]
+    if config.cluster_id is not None and config.staging_uri is not None and missing:
+        raise ConfigError(
+            f"load.cluster_id is set, and {' and '.join(missing)} not in the environment: a managed service reads the"
+            " bucket of load.staging_uri with those keys.",
+            "Set them, or set load.bulk_import to never.",
+        )
+
+
 class RestImporter:
     """Implements `Importer` with REST jobs.
 
     Args:
         config: `milvus` and `load`. With `load.cluster_id` a file is named by its whole URI, and the keys to its bucket
             (``AWS_ACCESS_KEY_ID`` …, of the environment) are sent along, as managed services want it.
-
-    Raises:
-        ConfigError: they are not in the environment.
     """
 
     def __init__(self, config: Config) -> None:
@@ -44,13 +56,6 @@ class RestImporter:
         self._service = RestService(config.milvus, config.load.rest_url, secrets=keys)
         self._always = {"dbName": config.milvus.db, "clusterId": config.load.cluster_id or ""}
         self._managed = config.load.cluster_id is not None
-        missing = [name for name in _NEEDED_KEYS if not os.environ.get(name)]
-        if self._managed and missing:
-            raise ConfigError(
-                f"load.cluster_id is set, and {' and '.join(missing)} not in the environment: a managed service reads"
-                " the bucket of load.staging_uri with those keys.",
-                "Set them, or set load.bulk_import to never.",
-            )
 
     def is_there(self) -> bool:
         """Whether there is such an interface.
@@ -103,7 +108,7 @@ class RestImporter:
                 (str(record["jobId"]), None)
                 for record in records
                 # Some tell all collections' jobs whichever is asked for.
-                if record.get("jobId") and record.get("collectionName", collection) == collection
+                if record.get("jobId") and (record.get("collectionName") or collection) == collection
             )
             # Managed services tell a page at a time; a server tells all of them, whichever page it is asked for.
             if len(records) < _PAGE or len(seen) == known:

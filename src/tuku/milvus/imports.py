@@ -87,14 +87,17 @@ def probe_imports(config: Config) -> Literal["grpc", "rest"] | None:
     """How bulk imports are started there: REST jobs if it has them, or gRPC; None if neither, or they are not wanted.
 
     Raises:
+        ConfigError: a managed service could not be given the keys to the bucket.
         MilvusError: `load.rest_url` does not answer, or refuses the token.
     """
     from tuku.milvus.import_grpc import GrpcImporter
-    from tuku.milvus.import_rest import RestImporter
+    from tuku.milvus.import_rest import RestImporter, require_bucket_keys
 
     asked = config.load.bulk_import
     if asked == "never":
         return None
+    if asked != "grpc":
+        require_bucket_keys(config.load)
     if asked != "auto":
         return asked
     try:

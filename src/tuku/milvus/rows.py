@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuku.config import FIELD_NAMES
 from tuku.errors import ConfigError, VectorSpaceError
+from tuku.metadata_names import named_fields
 from tuku.milvus.fields import (
     ID,
     KEYWORDS,
@@ -30,8 +27,6 @@ from tuku.milvus.fields import (
 from tuku.milvus.typed import typed_value
 
 logger = logging.getLogger(__name__)
-
-MAX_INT = 2**63 - 1
 
 
 def milvus_rows(table: pa.Table, layout: Layout) -> list[dict[str, Any]]:
@@ -91,44 +86,6 @@ def cut(text: str, max_bytes: int) -> str:
         return text
     data = text.encode()
     return text if len(data) <= max_bytes else data[:max_bytes].decode(errors="ignore")
-
-
-def named_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata as fields: nulls left out, values that JSON in Milvus can hold, names that are safe.
-
-    A name that a fixed field bears gets the prefix ``meta_``; characters that no identifier has become ``_``.
-    """
-    fields: dict[str, Any] = {}
-    # Names that can stay come first, so that a made-up one never takes the place of a real one.
-    for name in sorted(metadata, key=lambda name: _safe_name(name) != name):
-        value = _json_value(metadata[name])
-        if value is None:
-            continue
-        safe, number = _safe_name(name), 2
-        while safe in fields:
-            safe, number = f"{_safe_name(name)}_{number}", number + 1
-        fields[safe] = value
-    return fields
-
-
-@lru_cache(maxsize=1_024)  # a catalogue has few columns and many rows
-def _safe_name(name: str) -> str:
-    safe = re.sub(r"\W", "_", name) or "_"
-    if safe[0].isdigit():
-        safe = f"_{safe}"
-    return f"meta_{safe}" if safe in FIELD_NAMES else safe
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, int) and not -MAX_INT <= value <= MAX_INT:
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: _json_value(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_json_value(item) for item in value]
-    return value
 
 
 def within_limit(fields: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,15 @@ class Staging:
             )
 
 
+def require_staging(config: LoadConfig) -> None:
+    """Make sure that files can be staged, in a folder of its own: other loads may be at work beside it.
+
+    Raises:
+        ConfigError, StorageError, StoppedError: as `Staging.of` and `Staging.prepare`.
+    """
+    Staging.of(config, f"{STAGING_FOLDER}/probe-{uuid.uuid4().hex}").prepare()
+
+
 def _root(config: LoadConfig) -> Storage:
     uri = config.staging_uri or ""
     parts = urlsplit(uri)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError
 from tuku.milvus import collection, index
-from tuku.milvus.loaded_runs import LoadedRuns
+from tuku.milvus.loaded_runs import RUNS, LoadedRuns
 from tuku.milvus.made_as import changes
 from tuku.milvus.target import misfit
 
@@ -32,7 +32,13 @@ def choose(context: LoadContext, live: str | None) -> tuple[Strategy, str]:
         return "rebuild", different
     if config.load.strategy == "rebuild":
         return "rebuild", "load.strategy is rebuild"
-    loaded = LoadedRuns.read(collection.properties(context.client, live))
+    notes = collection.properties(context.client, live)
+    loaded = LoadedRuns.read(notes)
+    if loaded is None and RUNS in notes:
+        raise ConfigError(
+            f"The collection {live} has a note of the runs that it holds, and this tuku cannot read it.",
+            "Has a newer tuku filled it, or somebody changed it? To fill a fresh one: `tuku load --strategy rebuild`.",
+        )
     if loaded is None:
         # Its import may still be under way, and would double what is upserted.
         return "rebuild", f"no load into {live} was ever finished"
@@ -41,7 +47,7 @@ def choose(context: LoadContext, live: str | None) -> tuple[Strategy, str]:
             f"The collection {live} was filled from another lake: none of its runs is in {context.lake_uri}.",
             "Check lake.uri and milvus.collection. If this lake shall take its place: `tuku load --strategy rebuild`.",
         )
-    other = changes(collection.properties(context.client, live), config.milvus)
+    other = changes(notes, config.milvus)
     if config.load.strategy == "upsert":
         return "upsert", f"load.strategy is upsert{_stays(other)}"
     return _by_what_changed(context, live, other)

@@ -12,8 +12,8 @@ from tuku.milvus import alias, collection, index
 from tuku.milvus.calls import milvus_errors
 from tuku.milvus.capabilities import ask, require_able
 from tuku.milvus.connect import MissingFileError, connected
-from tuku.milvus.loaded_runs import LoadedRuns
-from tuku.milvus.staging import STAGING_FOLDER, Staging
+from tuku.milvus.loaded_runs import RUNS, LoadedRuns
+from tuku.milvus.staging import require_staging
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def check_target(config: Config, *, embed_model: str, dim: int, run_ids: Collection[str] = ()) -> None:
-    """Finds out before any work is done whether a load could go into what is there; leaves nothing behind.
+    """Finds out before any work is done whether a load could go into what is there; leaves no file behind.
 
     Args:
         config: `milvus` and `load` are used.
@@ -34,7 +34,8 @@ def check_target(config: Config, *, embed_model: str, dim: int, run_ids: Collect
 
     Raises:
         VectorSpaceError, ConfigError: what `load_and_verify` would raise. No file or no collection is fine.
-        StorageError, StoppedError: a fresh collection is needed, and its files cannot be staged.
+        StorageError, StoppedError: a fresh collection is sure to be needed, and its files cannot be staged. (What the
+            work brings may call for one as well: more changes than `load.rebuild_fraction`.)
         MilvusError: Milvus cannot be reached, or the embedded one does not work here.
     """
     try:
@@ -45,7 +46,7 @@ def check_target(config: Config, *, embed_model: str, dim: int, run_ids: Collect
             fits = live is not None and not misfit(client, config, live, (embed_model, dim), run_ids)
             fresh = not fits or config.load.strategy == "rebuild"
             if fresh and able.imports and config.load.staging_uri is not None:
-                Staging.of(config.load, STAGING_FOLDER).prepare()
+                require_staging(config.load)
     except MissingFileError:
         _require_embedded(config, dim)  # the load will make it, when all has been paid for
 
@@ -141,7 +142,7 @@ def _rows_to_see(client: MilvusClient, config: Config, live: str) -> int:
 
     A server that has crashed may have let go of it: then it is loaded again.
     """
-    if LoadedRuns.read(collection.properties(client, live)) is None:
+    if RUNS not in collection.properties(client, live):
         return 0
     with milvus_errors(f"listing the indexes of collection {live}"):
         if not client.list_indexes(live):

@@ -162,7 +162,7 @@ class AdaptiveRate:
         return min(recent, self.rate or math.inf)
 
     def _decrease(self, before: float, sent_s: float, effect_s: float) -> None:
-        """Go on more slowly than `before`; `sent_s` is when the refused request was sent."""
+        """Go on more slowly than `before`, but for what a probe has left; `sent_s`: the refused request's turn."""
         rate, sure = self._slower(before, sent_s)
         if self.phase == "probe" and self._good is not None:
             rate, sure = max(min(self._good, before), rate if sure else 0.0), True
@@ -170,7 +170,7 @@ class AdaptiveRate:
             self._probed_s = sent_s
         elif self._good is not None and sent_s < self._probed_s + HOLD_S:
             # The probe has used up what was left of the minute: what held before it still does.
-            good = min(self._good, BELOW_MEASURED * self._history.minute_rate(sent_s))
+            good = min(self._good, before, BELOW_MEASURED * self._history.minute_rate(sent_s))
             rate, sure = max(rate, good), sure or rate < good
         self.rate, self._bad, self._goal = rate, before, min(self.top, BELOW_REFUSED * before)
         self.phase, self._until_s = ("hold", effect_s + self._hold_s) if sure else ("climb", math.inf)

@@ -62,7 +62,7 @@ class History:
         return self._measured(since_s, until_s)
 
     def minute_rate(self, until_s: float) -> float:
-        """Amount a second that was not refused in the last minute: no quota of a sliding minute is less."""
+        """Amount a second that was not refused in the last minute: no quota that has stood for one is less."""
         return self._measured(until_s - MINUTE_S, until_s) or 0.0
 
     def is_jitter(self, sent_s: float) -> bool:

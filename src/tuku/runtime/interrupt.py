@@ -59,7 +59,8 @@ def gently(stop: Stop, grace_s: float) -> Iterator[None]:
     watch = _Watch(stop, grace_s)
     with watch.keeping():
         yield
-    watch.join()  # a signal of the last moment counts
+    watch.join()
+    watch.raise_late()
 
 
 class _Signalled(KeyboardInterrupt):
@@ -94,9 +95,9 @@ class _Watch(threading.Thread):
                 before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
             yield
         finally:
-            self._left = True
-            self._news.put(None)
             try:
+                self._left = True
+                self._news.put(None)
                 with self._repeating:
                     pass  # a repetition that is being sent has come here
             finally:
@@ -120,6 +121,14 @@ class _Watch(threading.Thread):
                     return
                 self._repeated = True
                 signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+    def raise_late(self) -> None:
+        """A signal that came when the thread was already through counts as well."""
+        while not self._news.empty():
+            number = self._news.get()
+            if number is not None:
+                _Signalled.last = number
+                raise _Signalled
 
     def _ends_within(self, seconds: float) -> bool:
         """Whether the block is left; a further signal cuts the waiting short."""

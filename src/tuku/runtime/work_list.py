@@ -102,14 +102,14 @@ class WorkList:
     def write(self, tables: Iterator[pa.Table], round_: int = 1) -> int:
         """Write the list of one round (tables of schema `WORK`); how many rows it has."""
         block_rows = self.models.block_rows(self.config, self.workers)
-        file_rows = block_rows * _BLOCKS_PER_FILE
+        file_rows, last_rows = block_rows * _BLOCKS_PER_FILE, block_rows * self.workers
         waiting, total, files = WORK.empty_table(), 0, 0
         for table in tables:
             waiting = pa.concat_tables([waiting, table])
-            while waiting.num_rows >= file_rows:
+            while waiting.num_rows >= file_rows + last_rows:
                 self.run.write_work(files, waiting.slice(0, file_rows), block_rows, round_)
                 waiting, total, files = waiting.slice(file_rows), total + file_rows, files + 1
-        last_rows = min(waiting.num_rows, block_rows * self.workers)
+        last_rows = min(waiting.num_rows, last_rows)
         first, last = waiting.slice(0, waiting.num_rows - last_rows), waiting.slice(waiting.num_rows - last_rows)
         if first.num_rows:
             self.run.write_work(files, first, block_rows, round_)
@@ -197,11 +197,11 @@ def read_contents(run: Run) -> np.ndarray:
 
 def _has_unreadable_rows(planned: Planned) -> bool:
     return any(
-        pc.any(pc.and_not(pc.equal(table.column("stage"), MANIFEST_STAGE), _never_there(table))).as_py()
+        pc.any(pc.and_not(pc.equal(table.column("stage"), MANIFEST_STAGE), _known_not_to_be(table))).as_py()
         for table in planned.work()
     )
 
 
-def _never_there(rows: pa.Table) -> pa.ChunkedArray:
-    """Whether a row's id is one that no image of the lake can have."""
-    return pc.is_in(rows.column("code"), value_set=pa.array(["invalid_id", "id_too_long"]))
+def _known_not_to_be(rows: pa.Table) -> pa.ChunkedArray:
+    """Whether a row cannot be one that is missing: its id was read, or is one that no image of the lake can have."""
+    return pc.is_in(rows.column("code"), value_set=pa.array(["wrong_type", "invalid_id", "id_too_long"]))

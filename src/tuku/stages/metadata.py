@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tuku.errors import RowError
+from tuku.metadata_names import named_fields
 from tuku.schemas import ROWS
 from tuku.stages.manifest_rows import STAGE
 from tuku.stages.outcome import Outcome, advance, alive
@@ -34,7 +35,7 @@ def check_metadata(rows: pa.Table, typed: Mapping[str, ValueType]) -> pa.Table:
 
 
 def _checked(metadata: str | None, typed: Mapping[str, ValueType]) -> Outcome:
-    values = json.loads(metadata or "{}")
+    values = named_fields(json.loads(metadata or "{}"))
     for name, wanted in typed.items():
         value = values.get(name)
         if value is not None and fitting(value, wanted) is None:

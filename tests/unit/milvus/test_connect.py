@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pymilvus.exceptions import MilvusException
 
 from tuku.config import Config, MilvusConfig
 from tuku.errors import ConfigError, MilvusError, StorageError
@@ -102,18 +103,20 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, missing: str) -> None
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
-        ("http://root:secret@h:99999999", r"'http://h:99999999' is no address: Port out of range"),
+        ("http://root:secret@h:99999999", r"'http://h:99999999' is no address"),
+        ("http://root:se#cret@h:1", r"is no address"),
+        ("root:secret@h:19530", r"milvus\.uri is 'h:19530', a path"),
         ("~nobody-of-that-name/milvus.db", "is no path"),
     ],
 )
 def test_what_is_no_address_is_told_without_credentials(uri: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as raised, connected(MilvusConfig(uri=uri)):
         pass
-    assert "secret" not in str(raised.value)
+    assert not [part for part in ("secret", "se#") if part in f"{raised.value}{raised.value.remedy}"]
 
 
 def test_a_refusal_does_not_repeat_the_token() -> None:
     config = MilvusConfig.model_validate({"uri": "http://me:secret-2@h:1", "token": "root:secret-1"})
-    message = str(connect._refused(config, config.uri, "bad token root:secret-1"))
+    message = str(connect._refused(config, config.uri, MilvusException(1, "bad token root:secret-1")))
     assert "secret" not in message
     assert "http://h:1" in message

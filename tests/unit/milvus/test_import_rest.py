@@ -209,8 +209,12 @@ def test_a_managed_service_needs_the_keys_to_the_bucket(
     cloud: ImportService, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     monkeypatch.delenv(missing)
-    with pytest.raises(ConfigError, match=rf"load\.cluster_id is set, and {missing} not in the environment"):
-        managed(cloud)
+    load = {"rest_url": cloud.url, "cluster_id": "in01-abc", "staging_uri": "s3://bucket/staged"}
+    for kind in ("auto", "rest"):
+        with pytest.raises(ConfigError, match=rf"load\.cluster_id is set, and {missing} not in the environment"):
+            probe_imports(configured(cloud, load={**load, "bulk_import": kind}))
+    assert probe_imports(configured(cloud, load={**load, "staging_uri": None})) == "rest"  # nothing is staged
+    assert probe_imports(configured(cloud, load={**load, "bulk_import": "never"})) is None
 
 
 def test_a_managed_service_is_given_addresses_and_keys(cloud: ImportService, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tuku.config import FIELD_NAMES
 from tuku.errors import ConfigError, VectorSpaceError
+from tuku.metadata_names import named_fields
 from tuku.milvus.fields import MAX_METADATA_BYTES, Layout, scalar_fields
-from tuku.milvus.rows import cut, milvus_rows, named_fields, vector_matrix, within_limit
+from tuku.milvus.rows import cut, milvus_rows, vector_matrix, within_limit
 from tuku.schemas import IMAGES
 
 

@@ -168,11 +168,21 @@ def test_only_living_images_count_for_the_guard(lake: Lake) -> None:
         write_deletions(planned(lake, ""), configured(), run)
 
 
-@pytest.mark.parametrize(("stage", "withheld"), [("manifest", True), ("plan", False)])
-def test_a_row_that_cannot_be_read_may_be_the_one_that_is_missing(lake: Lake, stage: str, withheld: bool) -> None:
+@pytest.mark.parametrize(
+    ("stage", "code", "withheld"),
+    [
+        ("manifest", "missing_uri", True),
+        ("manifest", "wrong_type", False),
+        ("manifest", "invalid_id", False),
+        ("plan", "failed", False),
+    ],
+)
+def test_a_row_that_cannot_be_read_may_be_the_one_that_is_missing(
+    lake: Lake, stage: str, code: str, withheld: bool
+) -> None:
     ingested(lake, "abcd")
     run, _ = lake.begin()
-    unreadable = {"image_id": "x", **failure(stage, RowError("failed", "It failed."))}
+    unreadable = {"image_id": "x", **failure(stage, RowError(code, "It failed."))}
     missing = write_deletions(planned(lake, "abc", unreadable), configured(), run)
     assert missing.deleted == (0 if withheld else 1)
     assert left(lake, run) == ("abcd" if withheld else "abc")

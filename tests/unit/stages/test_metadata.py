@@ -30,6 +30,12 @@ def test_each_value_of_another_type_fails_its_row() -> None:
     assert codes(*wrong, {"price": 1}) == ["wrong_type"] * 4 + [None]
 
 
+def test_a_column_is_known_by_its_name_in_the_collection() -> None:
+    rows = manifest_rows({"metadata": '{"sale price": "n/a"}'}, {"metadata": '{"id": "n/a"}'})
+    typed = {"sale_price": "double", "meta_id": "int64"}
+    assert check_metadata(rows, typed)["code"].to_pylist() == ["wrong_type"] * 2
+
+
 def test_the_dead_letter_says_what_where_and_which_key() -> None:
     rows = check_metadata(manifest_rows({"metadata": json.dumps({"price": "n/a"})}), TYPED)
     [row] = rows.to_pylist()
