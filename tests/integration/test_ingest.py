@@ -78,7 +78,8 @@ def test_csv_catalogue_then_nothing_changed_then_one_row_more(tuku, catalogue):
     assert third["verify"]["passed"]
 
 
-@pytest.mark.parametrize("kind", ["folder", "jsonl", "parquet"])
+# Folders are taken in by many other tests, too.
+@pytest.mark.parametrize("kind", [pytest.param("folder", marks=pytest.mark.long), "jsonl", "parquet"])
 def test_other_manifests_with_chinese_names_and_captions(tuku, photographs, tmp_path, kind):
     pictures = tmp_path / "图片"
     pictures.mkdir()
