@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, MilvusError
 from tuku.milvus.address import without_credentials
-from tuku.milvus.calls import MilvusAwayError, milvus_errors
+from tuku.milvus.calls import milvus_errors
 from tuku.milvus.capabilities import Capabilities, ask, embedded, require_able
 from tuku.milvus.connect import MissingFileError, connected
 from tuku.milvus.import_grpc import GrpcImporter
@@ -96,15 +96,19 @@ def _databases(client: MilvusClient) -> list[str]:
 
 
 def _token(config: MilvusConfig) -> str:
-    """Whether the server asks who one is."""
+    """Whether the server asks who one is.
+
+    Raises:
+        MilvusError: it has gone away.
+    """
     if config.token is None:
         return "it asks for no token" if "@" not in config.uri else "its token is in milvus.uri"
     stranger = config.model_copy(update={"token": None})
     try:
         with connected(stranger, create=False) as client:
             _databases(client)
-    except MilvusAwayError:
-        return "whether it asks for a token could not be found out"
     except MilvusError:
+        with connected(config, create=False) as client:
+            _databases(client)  # it has not gone away meanwhile
         return "it asks for a token, and takes this one"
     return "it asks for no token, though one is set"

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from tuku.errors import ConfigError, MilvusError
 from tuku.milvus.address import is_local, is_this_machine, local_path, require_address, without_credentials
-from tuku.milvus.calls import MilvusAwayError, is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +150,7 @@ def _open_server(config: MilvusConfig) -> MilvusClient:
     try:
         return _client(config, config.uri)
     except MilvusError as error:
-        raise type(error)(
+        raise MilvusError(
             error.message, "Check milvus.uri, that the server is up, and MILVUS_TOKEN if it asks for one."
         ) from error
 
@@ -240,7 +239,7 @@ def _deadline(seconds: float) -> str:
 
 
 def _refused(config: MilvusConfig, uri: str, error: Any) -> MilvusError:
+    # Pymilvus has one code for a server that is not there and for one that does not know us.
     said = error.details() if hasattr(error, "details") else error.message
     message, token = f"Cannot connect to Milvus at {without_credentials(uri)}: {said}.", _token(config)
-    message = message.replace(token, "***") if token else message
-    return MilvusAwayError(message) if is_transient(error) else MilvusError(message)
+    return MilvusError(message.replace(token, "***") if token else message)
