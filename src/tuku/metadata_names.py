@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from tuku.config_milvus import FIELD_NAMES
-
-_MAX_INT = 2**63 - 1
+from tuku.typed_values import MAX_INT
 
 
 def named_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def _safe_name(name: str) -> str:
 def _json_value(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, int) and not -_MAX_INT <= value <= _MAX_INT:
+    if isinstance(value, int) and not -MAX_INT <= value <= MAX_INT:
         return str(value)
     if isinstance(value, Mapping):
         return {key: _json_value(item) for key, item in value.items()}

@@ -12,7 +12,7 @@ ValueType = Literal["varchar", "int64", "double", "bool"]
 
 MAX_TEXT_BYTES = 8_192
 
-_MAX_INT = 2**63 - 1
+MAX_INT = 2**63 - 1
 _INT = re.compile(r"[+-]?[0-9]{1,19}")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _SHOWN = 80
@@ -37,7 +37,7 @@ def fitting(value: Any, wanted: ValueType) -> Any:
     number = _number(value)
     if number is None or wanted == "double":
         return None if number is None else float(number)
-    return int(number) if number == int(number) and abs(number) <= _MAX_INT else None
+    return int(number) if number == int(number) and abs(number) <= MAX_INT else None
 
 
 def _is_number(value: Any) -> bool:

@@ -25,13 +25,13 @@ from tuku.runtime.blocks import BlockStats, run_block
 from tuku.runtime.claims import BlockClaims
 from tuku.runtime.control import RemoteBooks
 from tuku.runtime.crew import Crew
-from tuku.runtime.ledger import Entry, Halt, block_id
+from tuku.runtime.ledger import Halt, block_id
 from tuku.runtime.quota import cluster_quota
 from tuku.runtime.unexpected import unexpected
 from tuku.runtime.work_list import read_contents
 from tuku.schemas import PAID
 from tuku.stages.paid import PaidAnswers
-from tuku.stages.twins import Claims, Contents, NoClaims
+from tuku.stages.twins import Claims, Contents
 from tuku.stages.write import block_name as part_name
 
 
@@ -54,7 +54,7 @@ class Assignment:
     run: Run
     paid: pa.Table
     workers: int
-    control: Any = None
+    control: Any
     round_: int = 1
 
 
@@ -64,10 +64,10 @@ class Worker:
     def __init__(self, job: Assignment) -> None:
         self._run = job.run
         worker = uuid.uuid4().hex
-        self._books = None if job.control is None else RemoteBooks(job.control, worker)
+        self._books = RemoteBooks(job.control, worker)
         limits = job.config.limits
         limited = limits.max_calls is not None or limits.max_cost is not None
-        self._account = None if self._books is None else RunAccount(self._books, limited=limited)
+        self._account = RunAccount(self._books, limited=limited)
         self._journal = AnswerJournal(job.run, worker, self._ended_by, job.config.write.flush_interval_s)
         self._crew = Crew.of(job.models, job.config, job.workers)
         self._box: Toolbox | TukuError
@@ -107,7 +107,7 @@ class Worker:
 
     def _work(self, file: str, row_group: int) -> BlockStats:
         name = block_id(file, row_group)
-        entry = Entry(None) if self._books is None else self._books.enter(name)
+        entry = self._books.enter(name)
         if entry.halt is not None:
             return BlockStats(block=name, fatal=entry.halt)
         stats = BlockStats(block=name)
@@ -124,10 +124,9 @@ class Worker:
                 run_block(rows, box, self._crew, stats)
         except Exception as error:  # noqa: BLE001  Ray would wrap it in layers: what stops the job travels as data
             stats.fatal = self._ended_by(error)
-        if self._account is not None:
-            self._account.report()
-            if stats.fatal is None and self._account.halted is not None:
-                stats.fatal = Halt.of(self._account.halted)
+        self._account.report()
+        if stats.fatal is None and self._account.halted is not None:
+            stats.fatal = Halt.of(self._account.halted)
         return stats
 
     def _recalled(self, rows: pa.Table, box: Toolbox) -> PaidAnswers:
@@ -146,21 +145,18 @@ class Worker:
     def _ended_by(self, error: Exception) -> Halt:
         if not isinstance(error, TukuError):
             error = unexpected(self._run, error)
-        if self._account is not None:
-            self._account.halt(error)
+        self._account.halt(error)
         return Halt.of(error)
 
     def _claims(self, block: str) -> Claims:
-        if self._books is None:
-            return NoClaims()
         return BlockClaims(partial(self._books.claim, block))
 
     def _halted(self) -> bool:
-        return self._account is not None and self._account.halted is not None
+        return self._account.halted is not None
 
     def _access(self, stage: str, job: Assignment) -> Access | None:
         model: ModelDescription | None = job.models.by_stage().get(stage)
-        if model is None or model.terms is None or self._account is None:
+        if model is None or model.terms is None:
             return None
         quota = MeteredQuota(stage, cluster_quota(model, job.config.quota), self._account)
         return Access(quota, job.config.retry)
