@@ -177,7 +177,7 @@ def test_the_loader_is_killed_while_it_exchanges_an_index_in_place(world: LoadWo
             state = client.get_load_state("tuku")["state"].name
         if (built["index_type"], state) != ("HNSW", "Loaded"):
             break
-    assert (built["index_type"], state) != ("IVF_FLAT", "Loaded")
+    assert (built["index_type"], state) not in {("HNSW", "Loaded"), ("IVF_FLAT", "Loaded")}
     last = world("load", "--json")
     assert last.code == 0, last.err
     assert last.json["load"]["strategy"] == "upsert"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pymilvus.exceptions import MilvusException
 
-from tuku.config import Config, MilvusConfig
+from tuku.config import Config, LoadConfig, MilvusConfig
 from tuku.errors import ConfigError, MilvusError, StorageError
 from tuku.milvus import connect, target
 from tuku.milvus.address import is_this_machine
+from tuku.milvus.capabilities import embedded
 from tuku.milvus.connect import connected
 
 
@@ -61,6 +63,22 @@ def test_a_first_run_learns_that_the_file_cannot_be_made(tmp_path: Path) -> None
     config = Config(milvus=MilvusConfig(uri=str(tmp_path / "file" / "milvus.db")))
     with pytest.raises(StorageError, match="not a folder that you may write to"):
         target.check_target(config, embed_model="a/b@c", dim=2)
+
+
+def test_a_first_run_learns_that_no_files_can_be_staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    milvus = MilvusConfig(uri=str(tmp_path / "milvus.db"))
+    with connected(milvus):
+        pass
+    able = replace(embedded(), imports="grpc")  # as a server's would be
+    monkeypatch.setattr(target, "ask", lambda client, config: able)
+    (tmp_path / "file").write_text("")
+    wrong, right = (
+        Config(milvus=milvus, load=LoadConfig(staging_uri=str(tmp_path / name))) for name in ("file", "staged")
+    )
+    with pytest.raises(StorageError, match="Files for Milvus cannot be staged"):
+        target.check_target(wrong, embed_model="a/b@c", dim=2)
+    target.check_target(right, embed_model="a/b@c", dim=2)
+    assert [path for path in (tmp_path / "staged").rglob("*") if path.is_file()] == []
 
 
 def pem(folder: Path, *names: str) -> dict[str, str]:

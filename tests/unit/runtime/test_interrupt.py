@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tuku.errors import InterruptedRunError
-from tuku.runtime.interrupt import gently, interruptible
+from tuku.runtime.interrupt import _Watch, gently, interruptible
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -108,6 +108,17 @@ def test_a_signal_that_got_lost_comes_again_and_nothing_is_printed(monkeypatch: 
     assert time.monotonic() - started < 10
     Fails()
     assert printed == ["disk full", "disk full"]  # of other errors Python tells as ever
+
+
+def test_a_signal_that_comes_when_the_thread_is_through_counts_as_well() -> None:
+    watch = _Watch(None, 0.0)
+    with watch.keeping():
+        pass
+    watch.join()
+    watch.raise_late()
+    watch._news.put(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        watch.raise_late()
 
 
 def test_cleaning_up_is_not_disturbed_by_it() -> None:
