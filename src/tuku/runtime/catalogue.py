@@ -13,7 +13,6 @@ from tuku.lake import Lake
 from tuku.runtime.inputs import manifest_uri
 from tuku.stages.manifest import read_manifest
 from tuku.stages.manifest_source import locate
-from tuku.stages.metadata import check_metadata
 
 
 @dataclass(frozen=True)
@@ -51,17 +50,12 @@ class Catalogue:
         name = locate(config.manifest, uri, opener).uri
 
         def tables() -> Iterator[pa.Table]:
-            rows = read_manifest(config.manifest, uri, opener=opener)
-            return (check_metadata(table, config.milvus.indexed_metadata) for table in rows)
+            return read_manifest(config.manifest, uri, opener=opener)
 
         return cls(name, tables, manifest=name, whole=config.manifest.limit is None)
 
     @classmethod
-    def of_dead_letters(cls, config: Config, lake: Lake, selection: Selection) -> Catalogue:
+    def of_dead_letters(cls, lake: Lake, selection: Selection) -> Catalogue:
         """The dead letters that stand, or those of them that are wanted."""
         rows = RowsToRetry(lake, selection)
-
-        def tables() -> Iterator[pa.Table]:
-            return (check_metadata(table, config.milvus.indexed_metadata) for table in rows.tables())
-
-        return cls("dead letters", tables, warnings=rows.warnings, restate=True)
+        return cls("dead letters", rows.tables, warnings=rows.warnings, restate=True)

@@ -86,7 +86,7 @@ def retry(
     # Others' rows are not missing because they are no dead letters.
     config = config.model_copy(update={"manifest": config.manifest.model_copy(update={"mode": "append"})})
     wanted = Selection(reason, stage)
-    return _run(config, progress, "tuku retry", wait_s, lambda lake: Catalogue.of_dead_letters(config, lake, wanted))
+    return _run(config, progress, "tuku retry", wait_s, lambda lake: Catalogue.of_dead_letters(lake, wanted))
 
 
 def _run(

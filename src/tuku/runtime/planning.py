@@ -27,6 +27,7 @@ from tuku.progress import Progress
 from tuku.runtime.parallel import LazyCluster
 from tuku.schemas import IMAGES, KNOWN, PAID, PLANNED, ROWS, WORK
 from tuku.spill import Spill, spilled
+from tuku.stages.metadata import check_metadata
 from tuku.stages.plan import Counts, Wanted, bucket_of, current, plan_bucket
 from tuku.stages.twins import CAPTION, VECTORS, content_keys
 from tuku.storage import Storage
@@ -106,7 +107,7 @@ class Planner:
         rows, buckets = 0, 1 if self.view.stored_rows() <= _SMALL_ROWS else _BUCKETS
         with Spill(self.scratch, _MANIFEST, ROWS) as spill:
             for batch in tables:
-                waiting.append(batch)
+                waiting.append(check_metadata(batch, self.config.milvus.indexed_metadata))
                 rows += batch.num_rows
                 progress.phase("plan", f"{rows:,} rows read")
                 if rows > _SMALL_ROWS:
