@@ -126,6 +126,15 @@ def test_a_catalogue_that_did_not_change_is_no_work(lake: Lake) -> None:
     assert planned.contents.tolist() == [key(i) for i in range(9)]
 
 
+def test_metadata_that_the_collection_could_not_hold_fails_its_row_before_any_work(lake: Lake, tmp_path: Path) -> None:
+    config = Config.model_validate({"milvus": {"indexed_metadata": {"price": "double"}}})
+    rows = [*manifest(1, metadata='{"price": "2.5"}'), *manifest(2, metadata='{"price": "n/a"}')]
+    planner = Planner(config, MODELS, LakeView.everything(lake), DiskStorage(tmp_path / "scratch"))
+    planned = planner.plan([manifest_rows(*rows)], ThisProcess(), SilentProgress())
+    assert planned.counts.classes == {"new": 1, "failed": 1}
+    assert {name: row["code"] for name, row in work(planned).items()} == {"id-1": None, "id-2": "wrong_type"}
+
+
 @pytest.mark.usefixtures("_size")
 def test_every_row_is_counted_once_and_comes_once(lake: Lake) -> None:
     ingested(lake, *range(5))
