@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import click
 
@@ -16,7 +15,8 @@ from tuku.cli_collections import collections, rollback
 from tuku.cli_errors import errors
 from tuku.cli_lake import lake
 from tuku.cli_options import budget, catalogue, common, of_failed, overridden, patience, read_config, wait_s
-from tuku.cli_output import complain, fail, make_progress, print_json, show, show_proof, show_report
+from tuku.cli_output import complain, fail, make_progress, show, show_proof, show_report
+from tuku.cli_search import search
 from tuku.errors import VerificationError
 from tuku.runtime.interrupt import interruptible
 
@@ -124,40 +124,6 @@ def verify(profile: Path | None, overrides: Sequence[str], as_json: bool) -> int
 
 
 @cli.command()
-@click.argument("text", required=False)
-@click.option("--image", help="Search with a picture: a path or a URL.")
-@click.option("--in", "target", type=click.Choice(["image", "text"]), default="image", help="Which vectors to search.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True)
-@click.option("--grid", type=click.Path(path_type=Path, dir_okay=False), help="Write the results as a picture (PNG).")
-@common
-def search(
-    text: str | None,
-    image: str | None,
-    target: Literal["image", "text"],
-    limit: int,
-    grid: Path | None,
-    profile: Path | None,
-    overrides: Sequence[str],
-    as_json: bool,
-) -> int:
-    """Find images by TEXT or by a picture, in the pictures or in their captions."""
-    from tuku.runtime.searching import search as run_search
-    from tuku.search.results import Query
-
-    query = Query(text=text, image=image, target=target, limit=limit)
-    answer = run_search(read_config(profile, overrides), query, grid)
-    if as_json:
-        print_json(answer.to_dict())
-        return 0
-    from tuku.terminal import make_console, results_table
-
-    make_console(sys.stdout).print(results_table(answer.results))
-    if grid is not None:
-        click.echo(f"grid: {grid}")
-    return 0
-
-
-@cli.command()
 @click.argument("run_id", required=False)
 @common
 def report(run_id: str | None, profile: Path | None, overrides: Sequence[str], as_json: bool) -> int:
@@ -188,6 +154,7 @@ cli.add_command(collections)
 cli.add_command(errors)
 cli.add_command(lake)
 cli.add_command(rollback)
+cli.add_command(search)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

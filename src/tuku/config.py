@@ -44,8 +44,10 @@ __all__ = [
     "QuotaConfig",
     "QuotaShareConfig",
     "ReportConfig",
+    "RerankConfig",
     "RetryConfig",
     "RuntimeConfig",
+    "SearchConfig",
     "Section",
     "StopConfig",
     "TlsConfig",
@@ -159,6 +161,32 @@ class EmbedConfig(Section):
     price: PriceConfig = PriceConfig()
 
 
+class SearchConfig(Section):
+    """How a query's results come about."""
+
+    fusion: Literal["rrf", "weighted"] = "rrf"
+    rrf_k: Count = 60
+    text_weight: Fraction = 0.5
+    picture_weight: Fraction = 0.5
+    candidates: Annotated[int, Field(ge=1, le=1_000)] = 100
+
+
+class RerankConfig(Section):
+    """Which model looks at the best results again."""
+
+    provider: Name = "none"
+    model: ModelName | None = None
+    candidates: Annotated[int, Field(ge=2, le=100)] = 9
+    max_side_px: Annotated[int, Field(ge=32)] | None = None
+    max_tokens: Count | None = None
+    parameters: dict[str, bool | int | float | str] = Field(default={})
+    base_url: Address | None = None
+    concurrency: Count | None = None
+    timeout_s: Seconds = 60.0
+    quota: QuotaConfig = QuotaConfig()
+    price: PriceConfig = PriceConfig()
+
+
 class QuotaShareConfig(Section):
     """Whose quotas they are, and how much of them this cluster may use."""
 
@@ -226,6 +254,8 @@ class Config(Section):
     decode: DecodeConfig = DecodeConfig()
     caption: CaptionConfig = CaptionConfig()
     embed: EmbedConfig = EmbedConfig()
+    search: SearchConfig = SearchConfig()
+    rerank: RerankConfig = RerankConfig()
     quota: QuotaShareConfig = QuotaShareConfig()
     retry: RetryConfig = RetryConfig()
     limits: LimitsConfig = LimitsConfig()

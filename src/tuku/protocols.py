@@ -220,6 +220,15 @@ class Embedder(Protocol):
 
 
 @runtime_checkable
+class FusingEmbedder(Embedder, Protocol):
+    """An embedder that looks at a text and a picture together."""
+
+    def embed_composed(self, queries: Sequence[tuple[str, Picture]]) -> list[Vector | RowError]:
+        """One vector for each text with its picture, such as "phone case with this" and a leopard, in order."""
+        ...
+
+
+@runtime_checkable
 class Reranker(Protocol):
     """Says how well documents answer a query. Safe to call from several threads at once."""
 

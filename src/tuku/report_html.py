@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from tuku import units
+from tuku.html import page_environment, style_and_policy
 from tuku.report_chart import quota_charts
-from tuku.terminal import printable
-from tuku.uris import bare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,48 +56,18 @@ def render_report(report: Report, gallery: Sequence[Tile], examples: Mapping[str
         gallery: pictures to show, in order.
         examples: a few failed rows for each error code.
     """
-    style = files("tuku").joinpath("templates/report.css").read_text(encoding="utf-8")
+    style, policy = style_and_policy("report.css")
     counts = {code: report.errors.get(code, len(rows)) for code, rows in examples.items()} | report.errors
     return (
-        _environment()
+        page_environment()
         .get_template("report.html.j2")
         .render(
             report=report,
-            # Our own file, and the browser checks it against the hash in the policy.
-            style=Markup(style),  # noqa: S704
-            policy=_policy(style),
+            style=style,
+            policy=policy,
             errors=sorted(counts.items(), key=lambda item: (-item[1], item[0])),
             charts=quota_charts(report.quota),
             examples=examples,
             gallery=gallery,
         )
     )
-
-
-def _policy(style: str) -> str:
-    """Content-Security-Policy: pictures from this file, this one style sheet, and nothing else."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("tuku"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        shown=lambda text: printable(text or ""),
-        place=lambda uri: printable(bare(uri or "")),  # the file is passed on: no credentials, no signatures
-        count=lambda number: f"{number:,}",
-        duration=units.duration,
-        rate=units.rate,
-        money=units.money,
-        measured=units.value,
-        share=lambda percent: f"{percent:.2f}%",
-        percent=lambda part, whole: f"{100 * part / whole:.2f}%" if whole else "0%",
-    )
-    return environment

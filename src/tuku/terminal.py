@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from tuku.search.results import Result
+    from tuku.search.results import Result, SearchAnswer
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
 
@@ -62,7 +62,23 @@ def make_console(stream: TextIO) -> Console:
     return Console(file=stream, width=None if folded else PLAIN_WIDTH, markup=False, emoji=False, highlight=False)
 
 
-def results_table(results: Iterable[Result]) -> RenderableType:
+def answer_summary(answer: SearchAnswer, *, titled: bool = False) -> RenderableType:
+    """Results as a table, the reasons of a reranker, and what else should be known; the query above it if `titled`."""
+    from rich.console import Group
+    from rich.text import Text
+
+    query = answer.query
+    parts: list[RenderableType] = []
+    if titled:
+        parts.append(Text(printable(" + ".join(str(each) for each in (query.text, query.image) if each)), style="bold"))
+    parts.append(results_table(answer.results, query.offset))
+    reasons = ((rank, result.reason) for rank, result in enumerate(answer.results, start=query.offset + 1))
+    parts += [Text(f"{rank}: {printable(reason)}") for rank, reason in reasons if reason]
+    parts += [Text(printable(note), style="yellow") for note in answer.notes]
+    return Group(*parts)
+
+
+def results_table(results: Iterable[Result], offset: int = 0) -> RenderableType:
     """Rank, score, id, caption and URI without credentials; the columns fit Chinese, two cells a character."""
     from rich.table import Table
     from rich.text import Text
@@ -73,8 +89,7 @@ def results_table(results: Iterable[Result]) -> RenderableType:
     table.add_column("id", max_width=20, no_wrap=True, overflow="ellipsis", style="dim")
     table.add_column("caption", ratio=3, overflow="fold")
     table.add_column("uri", ratio=2, overflow="fold", style="cyan")
-    rank = 0
-    for rank, result in enumerate(results, start=1):
+    for rank, result in enumerate(results, start=offset + 1):
         texts = (result.id, result.caption or "–", bare(result.uri))
         table.add_row(str(rank), f"{result.score:.3f}", *(Text(printable(text), overflow="fold") for text in texts))
-    return table if rank else Text("nothing found", style="dim")
+    return table if table.row_count else Text("nothing found", style="dim")

@@ -29,6 +29,7 @@ _SEVERAL_VECTORS: Version = (2, 4)
 _NULLS: Version = (2, 5)
 _PARTITION_KEYS: Version = (2, 4)
 _INVERTED: Version = (2, 4)
+_PATTERNS: Version = (2, 4)
 _LITE_PARTITIONS = 16
 """By a partition key Lite keeps so many, whatever it is asked for."""
 _LITE_NAMES = frozenset({"_seq", "_partition", "iso", "interval"})
@@ -120,6 +121,17 @@ def ask(client: MilvusClient, config: Config) -> Capabilities:
         return Capabilities(lite=True, version=_version(said), said=said, imports=None)
     nodes = _query_nodes(client) if config.milvus.replicas > 1 else None
     return Capabilities(lite=False, version=_version(said), said=said, imports=probe_imports(config), query_nodes=nodes)
+
+
+def matches_patterns(client: MilvusClient, config: MilvusConfig) -> bool:
+    """Whether ``like`` takes any pattern; a server 2.3 takes beginnings alone (tried).
+
+    Raises:
+        MilvusError: it does not answer.
+    """
+    with milvus_errors("asking for its version"):
+        said = str(client.get_server_version()).removeprefix("milvus_lite-")
+    return is_local(config.uri) or _version(said) >= _PATTERNS
 
 
 def embedded() -> Capabilities:

@@ -2,25 +2,95 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Collection, Iterable
 
-from tuku.milvus.fields import ID
+from tuku.conditions import Comparison, Condition, Joined, Value
+from tuku.milvus.fields import ID, KEYWORDS, scalar_fields
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+_ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_TO_ESCAPE = re.compile(r'["\\\n\r\t]')
 
 
 def quoted(text: str) -> str:
     r"""A string literal: double quotes, with backslash escapes (Milvus Lite and servers read both alike)."""
-    return json.dumps(text, ensure_ascii=False)
+    return '"' + _TO_ESCAPE.sub(lambda found: _ESCAPED[found[0]], text) + '"'
 
 
-def literal(value: str | int) -> str:
-    """A text or a whole number, as a filter names it."""
-    return quoted(value) if isinstance(value, str) else str(value)
+def literal(value: Value) -> str:
+    """A text, a number, or a truth, as a filter names it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def ids_in(ids: Iterable[str]) -> str:
     """The filter for these primary keys. Milvus Lite returns a row twice if its key is named twice."""
     return f"{ID} in [{', '.join(quoted(key) for key in dict.fromkeys(ids))}]"
+
+
+def exists(name: str) -> str:
+    """The filter for the rows that have a dynamic field of this name."""
+    return f"exists {_dynamic(name)}"
+
+
+def is_prefix(pattern: str) -> bool:
+    """Whether a pattern of `like` asks how a text begins and nothing else: all that servers before 2.4 can tell."""
+    return re.fullmatch("[^%_]*%?", pattern) is not None
+
+
+def expression(condition: Condition, typed: Collection[str] = ()) -> str:
+    """A condition in Milvus' language. Rows that lack a field are left out of all tests of it but ``is null``.
+
+    Args:
+        condition: its fields bear the collection's names.
+        typed: what of the metadata is a field of the collection's schema; the rest is dynamic.
+    """
+    if isinstance(condition, Joined):
+        return f" {condition.by} ".join(f"({expression(part, typed)})" for part in condition.parts)
+    if condition.field in scalar_fields():
+        return _of_every_row(condition)
+    return _of_schema(condition) if condition.field in typed else _of_metadata(condition)
+
+
+def _of_every_row(test: Comparison) -> str:
+    """Every row has these fields; one that has nothing to say in them is empty there."""
+    empty = f"array_length({KEYWORDS}) == 0" if test.field == KEYWORDS else f'{test.field} == ""'
+    if test.operator in {"is null", "is not null"}:
+        return empty if test.operator == "is null" else f"not ({empty})"
+    return _compared(test.field, test)
+
+
+def _of_schema(test: Comparison) -> str:
+    if test.operator in {"is null", "is not null"}:
+        return f"{test.field} {test.operator}"
+    return _compared(test.field, test)
+
+
+def _of_metadata(test: Comparison) -> str:
+    """Milvus takes a missing key for unequal to anything in some tests, by version: so it is asked for."""
+    there = exists(test.field)
+    if test.operator in {"is null", "is not null"}:
+        return there if test.operator == "is not null" else f"not ({there})"
+    return f"({there}) and ({_compared(_dynamic(test.field), test)})"
+
+
+def _compared(name: str, test: Comparison) -> str:
+    if test.operator in {"in", "not in"}:
+        equal = " or ".join(f"{name} == {literal(value)}" for value in dict.fromkeys(test.values))
+        return equal if test.operator == "in" else f"not ({equal})"
+    if test.operator in {"like", "not like"}:
+        # Without a wildcard, a server 2.3.5 takes an empty pattern for any text.
+        sign = "like" if re.search("[%_]", str(test.values[0])) else "=="
+        like = f"{name} {sign} {literal(test.values[0])}"
+        return like if test.operator == "like" else f"not ({like})"
+    if test.operator in {"contains", "not contains"}:
+        function = "array_contains" if test.field == KEYWORDS else "json_contains"
+        # Milvus Lite takes no other name in here than a plain one.
+        holds = f"{function}({test.field if test.field.isidentifier() else name}, {literal(test.values[0])})"
+        return holds if test.operator == "contains" else f"not ({holds})"
+    return f"{name} {test.operator} {literal(test.values[0])}"
+
+
+def _dynamic(name: str) -> str:
+    return f"$meta[{quoted(name)}]"

@@ -2,71 +2,36 @@
 
 from __future__ import annotations
 
+import tempfile
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
-from tuku.config import Config, MilvusConfig
+from tuku.config import Config
 from tuku.errors import ConfigError, RowError, StoppedError, TukuError
 from tuku.fetching import Fetcher, GuardedFetcher
-from tuku.protocols import ModelDescription, Vector
+from tuku.imaging import thumbnail
+from tuku.protocols import ModelDescription
 from tuku.providers.factory import Access
 from tuku.providers.registry import create_embedder, describe_embedder
 from tuku.runtime.access import local_access
 from tuku.runtime.quota_fit import require_fit
 from tuku.runtime.remedies import remedy_of
+from tuku.runtime.retrieving import MilvusRetriever
 from tuku.runtime.thumbnails import thumbnails
+from tuku.search.encode import Encoder
 from tuku.search.grid import draw_grid, save_grid
-from tuku.search.results import Query, Result, SearchAnswer
-from tuku.search.searcher import NoVectorError, Searcher
-
-if TYPE_CHECKING:
-    from pymilvus import MilvusClient
+from tuku.search.page import render_results
+from tuku.search.query import Query
+from tuku.search.query_file import open_lines, read_queries
+from tuku.search.results import SearchAnswer
+from tuku.search.searcher import Searcher
+from tuku.storage import DiskStorage
 
 _TILE_PX = 480
-
-
-@dataclass(frozen=True)
-class MilvusRetriever:
-    """A loaded collection, behind the alias that readers use."""
-
-    client: MilvusClient
-    config: MilvusConfig
-
-    def nearest(self, field: str, vector: Vector, limit: int) -> list[Result]:
-        """See `Retriever`."""
-        from tuku.milvus.fields import scalar_fields
-        from tuku.milvus.search import everything
-        from tuku.milvus.search import search as search_milvus
-
-        own = set(scalar_fields())
-        queries = np.asarray([vector], dtype=np.float32)
-        hits = search_milvus(
-            self.client,
-            self.config.collection,
-            field,
-            queries,
-            self.config.index,
-            limit=limit,
-            output=everything(self.config),
-        )[0]
-        return [
-            Result(
-                id=hit.id,
-                score=hit.score,
-                scores={field: hit.score},
-                uri=hit.fields["origin"],
-                caption=hit.fields["image_description"],
-                keywords=tuple(hit.fields["keywords"]),
-                metadata={name: value for name, value in hit.fields.items() if name not in own and value is not None},
-            )
-            for hit in hits
-        ]
 
 
 @contextmanager
@@ -85,13 +50,17 @@ def open_searcher(config: Config) -> Iterator[Searcher]:
     require_fit("embed", described)
     access = local_access(described, config)
     embedder = create_embedder(config.embed, access)
+    model = embedder.description
     with connected(config.milvus, create=False) as client, GuardedFetcher(config.fetch) as fetcher:
-        model = embedder.description
         require_searchable(client, config.milvus, model.name, model.dim or 0)
-        try:
-            yield Searcher(config, embedder, fetcher, MilvusRetriever(client, config.milvus))
-        except NoVectorError as error:
-            raise _explained(error.fault, model, config, access) from error
+        encoder = Encoder(
+            embedder,
+            fetcher,
+            config.decode,
+            config.search.picture_weight,
+            lambda fault: _explained(fault, model, config, access),
+        )
+        yield Searcher(config, encoder, MilvusRetriever(client, config.milvus, config.search))
 
 
 def _explained(fault: RowError, model: ModelDescription, config: Config, access: Access | None) -> TukuError:
@@ -106,22 +75,69 @@ def _explained(fault: RowError, model: ModelDescription, config: Config, access:
     return ConfigError(f"The query cannot be encoded: {fault.sentence}", remedy)
 
 
-def search(config: Config, query: Query, grid: Path | None = None) -> SearchAnswer:
-    """Answer one query; draw the answer as a picture grid if a path for it (PNG) is given.
+def search(
+    config: Config, query: Query, *, grid: Path | None = None, html: Path | None = None, opened: bool = False
+) -> tuple[SearchAnswer, dict[str, Path]]:
+    """Answer one query, and show the answer as asked.
+
+    Args:
+        config: the configuration.
+        query: what is asked.
+        grid: where to write the answer as a picture (PNG).
+        html: where to write it as a page.
+        opened: show that page in the browser; without `html` it is a temporary file.
+
+    Returns:
+        The answer, and what was written: ``grid`` and ``page``.
 
     Raises:
         TukuError: see `open_searcher` and `Searcher.search`.
         RowError: the query's picture cannot be used.
     """
+    written: dict[str, Path] = {}
     with open_searcher(config) as searcher:
         answer = searcher.search(query)
-        if grid is not None:
-            save_grid(_draw(answer, searcher.fetcher, config), grid)
-    return answer
+        if grid is None and html is None and not opened:
+            return answer, written
+        pictures, asked = _pictures(answer, searcher.encoder.fetcher, config)
+    if grid is not None:
+        save_grid(draw_grid(answer, pictures, asked), grid)
+        written["grid"] = grid
+    if html is not None or opened:
+        page = html or Path(tempfile.mkdtemp(prefix="tuku-search-")) / "results.html"
+        DiskStorage(page.parent).write(page.name, render_results(answer, pictures, asked).encode())
+        written["page"] = page
+        if opened:
+            webbrowser.open(page.resolve().as_uri())
+    return answer, written
 
 
-def _draw(answer: SearchAnswer, fetcher: Fetcher, config: Config) -> Image.Image:
-    found = [result.uri for result in answer.results]
-    asked = [answer.query.image] if answer.query.image is not None else []
-    pictures = thumbnails([*found, *asked], fetcher, config.decode, _TILE_PX)
-    return draw_grid(answer, pictures[: len(found)], pictures[-1] if asked else None)
+def search_file(config: Config, file: Path, defaults: Query) -> list[SearchAnswer]:
+    """Answer many queries, encoded and retrieved together.
+
+    Args:
+        config: the configuration.
+        file: one JSON object a line (see `query_file.read_queries`); ``-`` for stdin.
+        defaults: what a line does not say.
+
+    Raises:
+        ConfigError: the file cannot be read, or a line of it is no query.
+        TukuError: see `open_searcher` and `Searcher.search`.
+        RowError: a query's picture cannot be used.
+    """
+    with open_lines(file) as lines:
+        queries = [each.query for each in read_queries(lines, str(file), defaults, labelled=False)]
+    with open_searcher(config) as searcher:
+        return searcher.search_all(queries) if queries else []
+
+
+def _pictures(
+    answer: SearchAnswer, fetcher: Fetcher, config: Config
+) -> tuple[list[Image.Image | None], Image.Image | None]:
+    """Of the results, and of the query if it has one."""
+    asked = answer.query.image
+    uris = [result.uri for result in answer.results]
+    pictures = thumbnails([*uris, *([asked] if isinstance(asked, str) else [])], fetcher, config.decode, _TILE_PX)
+    if isinstance(asked, bytes):
+        return pictures, thumbnail(asked, _TILE_PX, max_pixels=config.decode.max_pixels)
+    return pictures[: len(uris)], pictures[-1] if asked else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuku import units
 from tuku.search.grid_layout import PADDING, PICTURE_HEIGHT, TILE_HEIGHT, Box, Layout
 from tuku.search.painter import Painter
+from tuku.search.words import asked_of, outcome
 from tuku.storage import DiskStorage
 from tuku.uris import bare
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from tuku.search.results import Query, Result, SearchAnswer
+    from tuku.search.query import Query
+    from tuku.search.results import Result, SearchAnswer
 
 _PAGE, _CARD = "#eef1f5", "#ffffff"
 _INK, _MUTED = "#17202c", "#697586"
@@ -51,7 +52,7 @@ def draw_grid(
     painter = Painter(layout.size, _PAGE)
     _query(painter, layout.query, answer, query_picture)
     for position, (result, picture) in enumerate(zip(answer.results, pictures, strict=True)):
-        _tile(painter, layout.tile(position), position + 1, result, picture)
+        _tile(painter, layout.tile(position), answer.query.offset + position + 1, result, picture)
     return painter.canvas
 
 
@@ -77,35 +78,20 @@ def _query(painter: Painter, box: Box, answer: SearchAnswer, picture: Image.Imag
         painter.picture(Box(box.left, box.top, box.width, height), picture)
     left, top = box.left + PADDING, box.top + height + PADDING
     foot = box.top + box.height - PADDING - 18
-    painter.label(left, top, _kind(query), 14, _QUERY_MUTED)
+    painter.label(left, top, asked_of(query), 14, _QUERY_MUTED)
     top += 26
     room = Box(left, top, box.width - 2 * PADDING, foot - top)
     top = painter.paragraph(room, query.text or "", 22, _QUERY_INK, _QUERY_LINES)
     if query.where:
         room = Box(left, top + 8, room.width, foot - top - 8)
         painter.paragraph(room, f"where {query.where}", 14, _QUERY_MUTED, _WHERE_LINES)
-    painter.label(left, foot, _outcome(answer), 14, _QUERY_MUTED)
+    painter.label(left, foot, outcome(answer), 14, _QUERY_MUTED)
 
 
 def _query_picture_height(query: Query, box: Box) -> int:
     """Less than a result's when words need the room in a panel that is but one tile high."""
     cramped = box.height <= TILE_HEIGHT and (query.text or query.where)
     return PICTURE_HEIGHT * 2 // 3 if cramped else PICTURE_HEIGHT
-
-
-def _kind(query: Query) -> str:
-    given = [name for name, value in (("text", query.text), ("picture", query.image)) if value]
-    searched = {"image": "pictures", "text": "captions", "both": "pictures and captions"}[query.target]
-    return f"{' + '.join(given)} → {searched}"
-
-
-def _outcome(answer: SearchAnswer) -> str:
-    parts = [units.plural(len(answer.results), "result") if answer.results else "nothing found"]
-    if answer.reranked:
-        parts.append("reranked")
-    if answer.timings_ms:
-        parts.append(f"{sum(answer.timings_ms.values()):,.0f} ms")
-    return " · ".join(parts)
 
 
 def _tile(painter: Painter, box: Box, rank: int, result: Result, picture: Image.Image | None) -> None:

@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tuku.search.query import Query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-Target = Literal["image", "text", "both"]
-"""Which vectors are searched."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """What was asked for.
-
-    Attributes:
-        text: words, or None when only a picture was given.
-        image: path or URL of the picture, or None.
-        target: the vectors that were searched.
-        where: filter on metadata, as the user wrote it.
-        limit: how many results were wanted.
-    """
-
-    text: str | None = None
-    image: str | None = None
-    target: Target = "image"
-    where: str | None = None
-    limit: int = 10
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `search --json`; the target bears the name of its option, ``in``."""
-        values = asdict(self)
-        return {("in" if name == "target" else name): value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -76,12 +51,20 @@ class Result:
 
 @dataclass(frozen=True)
 class SearchAnswer:
-    """The results of one query, best first, and how long each phase took (milliseconds)."""
+    """The answer to one query.
+
+    Attributes:
+        results: best first.
+        reranked: whether a reranker ordered them.
+        timings_ms: how long each phase took, milliseconds.
+        notes: what people should know of it, such as why they are not reranked.
+    """
 
     query: Query
     results: tuple[Result, ...] = ()
     reranked: bool = False
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `search --json` prints."""
@@ -90,4 +73,5 @@ class SearchAnswer:
             "results": [result.to_dict() for result in self.results],
             "reranked": self.reranked,
             "timings_ms": dict(self.timings_ms),
+            "notes": list(self.notes),
         }

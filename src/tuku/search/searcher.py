@@ -1,98 +1,176 @@
-"""Search: encode the query, retrieve its neighbours, give back results."""
+"""Search: encode the query, retrieve its neighbours, apply the business rules, rerank. The API behind CLI and page."""
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from tuku.conditions import Condition
 from tuku.config import Config
-from tuku.errors import ConfigError, RowError, TukuError
-from tuku.fetching import Fetcher
-from tuku.imaging import decode
-from tuku.protocols import Embedder, Picture, Vector
-from tuku.search.results import Query, Result, SearchAnswer
+from tuku.errors import ConfigError
+from tuku.protocols import Vector
+from tuku.search.encode import Encoder
+from tuku.search.known_fields import checked, renamed, require_field
+from tuku.search.query import MAX_WINDOW, Query
+from tuku.search.rerank import Reordering
+from tuku.search.results import Result, SearchAnswer
+from tuku.search.retriever import Retriever
+from tuku.search.rules import best_of_groups, boosted, scoring_enough
+from tuku.search.where import read_boost, read_where
+
+_MORE = 4
+"""Where groups leave too few results, so many times more are asked for."""
 
 
-class NoVectorError(TukuError):
-    """The model made no vector of the query.
+@dataclass(frozen=True)
+class _Asked:
+    """A query whose conditions have been understood."""
 
-    Args:
-        fault: why.
-    """
-
-    def __init__(self, fault: RowError) -> None:
-        super().__init__(f"The query could not be encoded: {fault}")
-        self.fault = fault
-
-
-class Retriever(Protocol):
-    """The vector database, as far as searching goes."""
-
-    def nearest(self, field: str, vector: Vector, limit: int) -> list[Result]:
-        """The `limit` nearest neighbours of a float32 (dim,) vector in a vector field, best first."""
-        ...
+    query: Query
+    where: Condition | None
+    boosts: Mapping[Condition, float]
+    group_by: str | None
 
 
 @dataclass(frozen=True)
 class Searcher:
-    """Answers queries over one collection."""
+    """Answers queries over one collection; safe to use from several threads.
+
+    Args:
+        config: the configuration.
+        encoder: makes vectors of queries.
+        retriever: the collection.
+        reordering: shows the best results to a reranker; None if none is configured.
+    """
 
     config: Config
-    embedder: Embedder
-    fetcher: Fetcher
+    encoder: Encoder
     retriever: Retriever
+    reordering: Reordering | None = None
 
     def search(self, query: Query) -> SearchAnswer:
-        """The images nearest to a text or a picture.
+        """The images that answer a text, a picture, or both together.
 
         Raises:
-            ConfigError: neither or both were given, or a vector field that the collection does not have.
-            RowError: the query's picture cannot be fetched or decoded.
-            NoVectorError: the model refused the query, or did not answer.
+            ConfigError: the query makes no sense (see `Query.require_sense`), names a field that the collection does
+                not have, or wants a reranker where none is configured.
+            WhereError: its filter or a boost cannot be understood.
+            RowError: its picture cannot be fetched or decoded.
+            NoVectorError: the model refused it, or did not answer.
+            MilvusError: the collection did not answer.
         """
-        self._check(query)
-        watch = _Stopwatch()
-        vector = self._encode(query)
-        watch.lap("encode")
-        results = tuple(self.retriever.nearest(f"{query.target}_embedding", vector, query.limit))
-        watch.lap("retrieve")
-        return SearchAnswer(query, results, timings_ms=watch.timings_ms)
+        return self.search_all([query])[0]
 
-    def _check(self, query: Query) -> None:
-        if bool(query.text) == bool(query.image):
-            raise ConfigError("A search needs a text or a picture, one of the two.", "Give TEXT, or --image PATH|URL.")
+    def search_all(self, queries: Sequence[Query]) -> list[SearchAnswer]:
+        """The answers to several queries, encoded and retrieved together; the times are those of all of them.
+
+        Raises:
+            TukuError: as `search`, for any of them.
+            RowError: likewise.
+        """
+        watch = Stopwatch()
+        asked = [self._understood(query) for query in queries]
+        watch.lap("filter")
+        vectors = self.encoder.encode(queries)
+        watch.lap("encode")
+        found = self._retrieved(asked, vectors)
+        watch.lap("retrieve")
+        ranked = [self._ruled(each, results) for each, results in zip(asked, found, strict=True)]
+        watch.lap("filter")
+        answers = [self._answer(each.query, results) for each, results in zip(asked, ranked, strict=True)]
+        if any(query.rerank for query in queries):
+            watch.lap("rerank")
+        return [replace(answer, timings_ms=watch.timings_ms) for answer in answers]
+
+    def _understood(self, query: Query) -> _Asked:
+        query.require_sense()
+        self._require_vectors(query)
+        if query.rerank and self.reordering is None:
+            raise ConfigError("There is no reranker (rerank.provider is none).", "Set it to dashscope or openai.")
+        where = None if query.where is None else read_where(query.where)
+        boosts = {read_boost(condition): factor for condition, factor in query.boosts.items()}
+        if where is None and not boosts and query.group_by is None:
+            return _Asked(query, None, {}, None)
+        known, is_there = self.retriever.fields(), self.retriever.has_field
+        return _Asked(
+            query,
+            None if where is None else checked(where, known, is_there),
+            {renamed(condition, known, is_there): factor for condition, factor in boosts.items()},
+            None if query.group_by is None else require_field(query.group_by, known, is_there),
+        )
+
+    def _require_vectors(self, query: Query) -> None:
         vectors = self.config.milvus.vectors
-        if query.target not in vectors:
+        missing = {"image", "text"} - set(vectors) if query.target == "both" else {query.target} - set(vectors)
+        for name in sorted(missing):
             raise ConfigError(
-                f"The collection has no {query.target}_embedding (milvus.vectors is [{', '.join(vectors)}]).",
+                f"The collection has no {name}_embedding (milvus.vectors is [{', '.join(vectors)}]).",
                 f"Search --in {vectors[0]}.",
             )
 
-    def _encode(self, query: Query) -> Vector:
-        if query.text:
-            vector = self.embedder.embed_queries([query.text])[0]
-        else:
-            vector = self.embedder.embed_pictures([self._picture(query.image or "")])[0]
-        if isinstance(vector, RowError):
-            raise NoVectorError(vector)
-        return vector
+    def _retrieved(self, asked: Sequence[_Asked], vectors: Sequence[Vector]) -> list[list[Result]]:
+        """What was found for each query; those that ask alike are asked together."""
+        alike: dict[tuple[object, ...], list[int]] = {}
+        for number, each in enumerate(asked):
+            alone = number if each.group_by is not None else None
+            alike.setdefault((each.query.target, each.where, self._pool(each), alone), []).append(number)
+        found: list[list[Result]] = [[] for _ in asked]
+        for numbers in alike.values():
+            first = asked[numbers[0]]
+            batch = self._nearest(first, [vectors[number] for number in numbers], self._pool(first))
+            for number, results in zip(numbers, batch, strict=True):
+                found[number] = results
+            if first.group_by is not None:
+                found[numbers[0]] = self._enough_groups(first, vectors[numbers[0]], batch[0])
+        return found
 
-    def _picture(self, uri: str) -> Picture:
-        file = self.fetcher.fetch([uri])[0]
-        if isinstance(file, RowError):
-            raise file
-        size = self.embedder.description.picture_size
-        decoded = decode(file.content, max_pixels=self.config.decode.max_pixels, sizes=[] if size is None else [size])
-        return Picture(decoded.pixels, content_sha256=hashlib.sha256(file.content).hexdigest())
+    def _pool(self, asked: _Asked) -> int:
+        """How many results must be looked at: more where their order may change."""
+        query = asked.query
+        pool = query.depth
+        if asked.boosts or asked.group_by is not None or query.target == "both":
+            pool = max(pool, self.config.search.candidates)
+        if query.rerank:
+            pool = max(pool, self.config.rerank.candidates)
+        return min(pool, MAX_WINDOW)
+
+    def _nearest(self, asked: _Asked, vectors: Sequence[Vector], limit: int) -> list[list[Result]]:
+        if asked.query.target == "both":
+            return self.retriever.fused(vectors, limit, asked.where)
+        return self.retriever.nearest(f"{asked.query.target}_embedding", vectors, limit, asked.where)
+
+    def _enough_groups(self, asked: _Asked, vector: Vector, found: list[Result]) -> list[Result]:
+        """So many results that they are of enough groups, or all there are."""
+        limit = self._pool(asked)
+        while len(found) >= limit and limit < MAX_WINDOW:
+            if len(best_of_groups(scoring_enough(found, asked.query.min_score), asked.group_by)) >= asked.query.depth:
+                break
+            limit = min(limit * _MORE, MAX_WINDOW)
+            found = self._nearest(asked, [vector], limit)[0]
+        return found
+
+    def _ruled(self, asked: _Asked, results: Sequence[Result]) -> list[Result]:
+        enough = scoring_enough(results, asked.query.min_score)
+        return best_of_groups(boosted(enough, asked.boosts), asked.group_by)
+
+    def _answer(self, query: Query, results: list[Result]) -> SearchAnswer:
+        shown = slice(query.offset, query.depth)
+        if not query.rerank or self.reordering is None:
+            return SearchAnswer(query, tuple(results[shown]))
+        reordered = self.reordering.reorder(query, results)
+        return SearchAnswer(query, tuple(reordered.results[shown]), reordered.done, notes=reordered.notes)
 
 
 @dataclass
-class _Stopwatch:
+class Stopwatch:
+    """Milliseconds of each phase."""
+
     timings_ms: dict[str, float] = field(default_factory=dict)
     _last: float = field(default_factory=time.perf_counter)
 
     def lap(self, name: str) -> None:
+        """A phase has ended; one that ended before went on."""
         now = time.perf_counter()
-        self.timings_ms[name], self._last = round((now - self._last) * 1000, 3), now
+        before = self.timings_ms.pop(name, 0.0)
+        self.timings_ms[name], self._last = round(before + (now - self._last) * 1000, 3), now

@@ -31,7 +31,7 @@ def test_a_collection_name_has_only_allowed_characters_and_is_free() -> None:
 @given(st.text())
 def test_a_literal_reads_back_as_the_text(text: str) -> None:
     literal = quoted(text)
-    assert json.loads(literal) == text
+    assert json.loads(literal, strict=False) == text  # control characters stay: Milvus Lite knows no \\u
     assert '"' not in literal[1:-1].replace("\\\\", "").replace('\\"', "")
 
 

@@ -19,7 +19,7 @@ from tuku.milvus.index import build_indexes
 from tuku.providers.registry import describe_embedder
 from tuku.runtime import access
 from tuku.runtime.searching import search
-from tuku.search.results import Query
+from tuku.search.query import Query
 
 RED = Query(text="red")
 
@@ -67,7 +67,8 @@ def refused(config: Config, query: Query = RED) -> TukuError:
 
 
 def test_a_service_that_works_is_searched_with(server, milvus):
-    assert search(configured(milvus), RED).results == ()
+    answer, written = search(configured(milvus), RED)
+    assert (answer.results, written) == ((), {})
 
 
 @pytest.mark.parametrize(

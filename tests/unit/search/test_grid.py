@@ -7,7 +7,8 @@ from PIL import Image
 from tuku.errors import StorageError
 from tuku.search.grid import draw_grid, save_grid
 from tuku.search.grid_layout import PICTURE_HEIGHT, Layout
-from tuku.search.results import Query, Result, SearchAnswer
+from tuku.search.query import Query
+from tuku.search.results import Result, SearchAnswer
 
 RED = (200, 30, 30)
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 
-from tuku.search.results import Query, Result, SearchAnswer
+from tuku.search.query import Query
+from tuku.search.results import Result, SearchAnswer
 
 
 def test_an_answer_is_the_contracts_json():
@@ -10,7 +11,18 @@ def test_an_answer_is_the_contracts_json():
     query = Query(text="狗", target="text", where="price < 10", limit=3)
     answer = SearchAnswer(query, (result,), reranked=True, timings_ms={"encode": 1.5})
     assert json.loads(json.dumps(answer.to_dict())) == {
-        "query": {"text": "狗", "image": None, "in": "text", "where": "price < 10", "limit": 3},
+        "query": {
+            "text": "狗",
+            "image": None,
+            "in": "text",
+            "where": "price < 10",
+            "limit": 3,
+            "offset": 0,
+            "min_score": None,
+            "boosts": {},
+            "group_by": None,
+            "rerank": False,
+        },
         "results": [
             {
                 "id": "1",
@@ -25,4 +37,5 @@ def test_an_answer_is_the_contracts_json():
         ],
         "reranked": True,
         "timings_ms": {"encode": 1.5},
+        "notes": [],
     }

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
 from fakes.files import FakeFetcher, png
 from fakes.models import COLOURS, FakeCaptioner, FakeEmbedder
-from tuku.config import Config, MilvusConfig
+from tuku.conditions import Condition, holds
+from tuku.config import Config, MilvusConfig, SearchConfig
 from tuku.errors import ConfigError, RowError
-from tuku.protocols import Captioner, Embedder, Picture, Vector
-from tuku.search.results import Query, Result
-from tuku.search.searcher import NoVectorError, Searcher
+from tuku.protocols import Captioner, Embedder, FusingEmbedder, Picture, Vector
+from tuku.search.encode import Encoder, NoVectorError
+from tuku.search.known_fields import KnownFields, seen_in
+from tuku.search.query import Query
+from tuku.search.rerank import Reordered
+from tuku.search.results import Result
+from tuku.search.rules import values_of
+from tuku.search.searcher import Searcher
+
+METADATA = {
+    "red": {"price": 10, "sku": "a", "stock": 0},
+    "green": {"price": 20, "sku": "a", "stock": 3},
+    "blue": {"price": 30, "sku": "b", "stock": 1},
+    "yellow": {"price": 40, "sku": "b"},
+    "grey": {"price": 50},
+}
 
 
 @dataclass
@@ -22,20 +37,50 @@ class ColourRetriever:
 
     asked: list[tuple[str, int]] = field(default_factory=list)
 
-    def nearest(self, field: str, vector: Vector, limit: int) -> list[Result]:
+    def nearest(self, field: str, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
         self.asked.append((field, limit))
         pictures = [Picture(np.full((8, 8, 3), rgb, np.uint8), name) for name, rgb in COLOURS.items()]
-        scores = np.stack(FakeEmbedder().embed_pictures(pictures)) @ vector
-        found = sorted(zip(scores.tolist(), COLOURS, strict=True), reverse=True)[:limit]
-        return [Result(name, score, {field: score}, uri=f"/{name}.png") for score, name in found]
+        matrix = np.stack(FakeEmbedder().embed_pictures(pictures))
+        return [self._ranked(field, matrix @ vector, where)[:limit] for vector in vectors]
+
+    def fused(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+        return self.nearest("both", vectors, limit, where)
+
+    def fields(self) -> KnownFields:
+        return {**seen_in(METADATA.values()), **seen_in([{"id": "x", "origin": "x", "image_description": "x"}])}
+
+    def has_field(self, name: str) -> bool:
+        return name == "rare"
+
+    def _ranked(self, field: str, scores: Vector, where: Condition | None) -> list[Result]:
+        found = sorted(zip(scores.tolist(), COLOURS, strict=True), reverse=True)
+        results = [
+            Result(name, score, {field: score}, f"/{name}.png", metadata=METADATA[name]) for score, name in found
+        ]
+        return [result for result in results if where is None or holds(where, values_of(result))]
+
+
+class Backwards:
+    """A reranker that likes the worst best."""
+
+    def reorder(self, query: Query, results: Sequence[Result]) -> Reordered:
+        return Reordered(tuple(replace(result, reason="why not") for result in results[::-1]), done=True)
 
 
 def searcher(
-    *, vectors: tuple[str, ...] = ("image", "text"), embedder: FakeEmbedder | None = None, **files: bytes | RowError
+    *,
+    vectors: tuple[str, ...] = ("image", "text"),
+    embedder: FakeEmbedder | None = None,
+    candidates: int = 100,
+    **files: bytes | RowError,
 ) -> Searcher:
-    config = Config(milvus=MilvusConfig(vectors=vectors))
+    config = Config(milvus=MilvusConfig(vectors=vectors), search=SearchConfig(candidates=candidates))
     fetcher = FakeFetcher({f"/{name}.png": content for name, content in files.items()})
-    return Searcher(config, embedder or FakeEmbedder(), fetcher, ColourRetriever())
+    return Searcher(config, Encoder(embedder or FakeEmbedder(), fetcher, config.decode), ColourRetriever(), Backwards())
+
+
+def names(searching: Searcher, **query: object) -> list[str]:
+    return [result.id for result in searching.search(Query(**query)).results]
 
 
 def test_the_fakes_are_models() -> None:
@@ -75,12 +120,12 @@ def test_a_picture_finds_what_looks_like_it() -> None:
 
 def test_the_phases_are_timed() -> None:
     timings = searcher().search(Query(text="red")).timings_ms
-    assert list(timings) == ["encode", "retrieve"]
+    assert set(timings) == {"encode", "retrieve", "filter"}
     assert all(milliseconds >= 0 for milliseconds in timings.values())
 
 
 @pytest.mark.parametrize(
-    "query", [Query(), Query(text=""), Query(image=""), Query(text="red", image="/red.png"), Query(text="", image="")]
+    "query", [Query(), Query(text=""), Query(text=" "), Query(image=""), Query(image=b""), Query(text="", image="")]
 )
 def test_a_query_is_a_text_or_a_picture(query: Query) -> None:
     searching = searcher(red=png((255, 0, 0)))
@@ -117,3 +162,89 @@ def test_a_query_that_the_model_refuses_says_why() -> None:
     with pytest.raises(NoVectorError) as error:
         searcher(embedder=FakeEmbedder(failures={"red": refused})).search(Query(text="red"))
     assert error.value.fault == refused
+
+
+def test_a_text_with_a_picture_is_between_the_two() -> None:
+    searching = searcher(red=png((255, 0, 0)))
+    both = searching.search(Query(text="green", image="/red.png", limit=5))
+    assert both.results[0].id == "yellow"  # which is red and green
+
+
+class Fusing(FakeEmbedder):
+    """Makes of any text and picture what is blue."""
+
+    def embed_composed(self, queries: Sequence[tuple[str, Picture]]) -> list[Vector | RowError]:
+        return self.embed_passages(["blue"] * len(queries))
+
+
+def test_a_model_that_fuses_is_asked_for_both_at_once() -> None:
+    assert isinstance(Fusing(), FusingEmbedder)
+    assert not isinstance(FakeEmbedder(), FusingEmbedder)
+    searching = searcher(embedder=Fusing(), red=png((255, 0, 0)))
+    queries = [Query(text="red"), Query(text="green", image="/red.png"), Query(image="/red.png")]
+    assert [answer.results[0].id for answer in searching.search_all(queries)] == ["red", "blue", "red"]
+
+
+def test_a_picture_can_be_its_bytes() -> None:
+    answer = searcher().search(Query(image=png((0, 0, 255)), limit=1))
+    assert [result.id for result in answer.results] == ["blue"]
+    assert answer.to_dict()["query"]["image"] == "(given as bytes)"
+
+
+def test_several_queries_are_encoded_and_retrieved_together() -> None:
+    embedder = FakeEmbedder()
+    searching = searcher(embedder=embedder)
+    answers = searching.search_all([Query(text="red"), Query(text="blue"), Query(text="red", target="text")])
+    assert [answer.results[0].id for answer in answers] == ["red", "blue", "red"]
+    assert asked(searching) == [("image_embedding", 10), ("text_embedding", 10)]
+    assert embedder.meter.answered == 1
+
+
+def test_a_filter_leaves_out_and_is_checked() -> None:
+    assert names(searcher(), text="red", where="price > 20 and sku == 'b'") == ["yellow", "blue"]
+    assert names(searcher(), text="red", where="rare == 1") == []
+    with pytest.raises(ConfigError, match="There is no field pice") as error:
+        searcher().search(Query(text="red", where="pice < 3"))
+    assert "Did you mean price? Known fields are uri, caption, price" in error.value.remedy
+
+
+def test_an_offset_leaves_out_the_best() -> None:
+    everything = names(searcher(), text="red")
+    assert names(searcher(), text="red", limit=2, offset=2) == everything[2:4]
+
+
+def test_a_score_that_is_too_low_is_left_out() -> None:
+    results = searcher().search(Query(text="red")).results
+    assert names(searcher(), text="red", min_score=results[1].score) == [result.id for result in results[:2]]
+
+
+def test_a_boost_moves_up_what_is_in_stock() -> None:
+    searching = searcher(candidates=5)
+    assert names(searching, text="red", limit=1) == ["red"]
+    assert names(searching, text="red", limit=1, boosts={"stock": 1000.0}) in (["green"], ["blue"])
+    assert names(searching, text="red", limit=1, boosts={"price == 50": 1000.0}) == ["grey"]
+    with pytest.raises(ConfigError, match="over 0"):
+        searching.search(Query(text="red", boosts={"stock": 0.0}))
+
+
+def test_one_of_each_group_is_shown_and_more_are_looked_for() -> None:
+    searching = searcher(candidates=1)
+    found = names(searching, text="red", limit=4, group_by="sku")
+    assert found == ["red", "yellow", "grey"]  # grey has none, and is a group of its own
+    assert asked(searching) == [("image_embedding", 4), ("image_embedding", 16)]
+
+
+def test_a_reranker_changes_the_order_of_what_it_is_shown() -> None:
+    plain = searcher().search(Query(text="red", limit=5))
+    reranked = searcher().search(Query(text="red", limit=5, rerank=True))
+    assert [result.id for result in reranked.results] == [result.id for result in plain.results][::-1]
+    assert (reranked.reranked, reranked.results[0].reason) == (True, "why not")
+    assert "rerank" in reranked.timings_ms
+    with pytest.raises(ConfigError, match=r"rerank\.provider"):
+        replace(searcher(), reordering=None).search(Query(text="red", rerank=True))
+
+
+@pytest.mark.parametrize("window", [{"limit": 0}, {"offset": -1}, {"limit": 10, "offset": 16_380}])
+def test_what_milvus_does_not_reach_is_refused(window: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="limit is"):
+        searcher().search(Query(text="red", **window))

@@ -1,0 +1,160 @@
+"""Retrieval from the collection that readers see."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tuku.conditions import Condition, comparisons
+from tuku.config import MilvusConfig, SearchConfig
+from tuku.errors import ConfigError
+from tuku.milvus.fields import KEYWORDS, scalar_fields, vector_fields
+from tuku.protocols import Vector
+from tuku.search.fuse import reciprocal_ranks, weighted_sums
+from tuku.search.known_fields import KnownField, KnownFields, seen_in
+from tuku.search.results import Result
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+    from tuku.milvus.search import Hit
+
+_SAMPLE_ROWS = 1_000
+_FRESH_S = 60.0
+_KINDS = {"varchar": "text", "int64": "number", "double": "number", "bool": "bool"}
+
+
+@dataclass
+class MilvusRetriever:
+    """Implements `search.retriever.Retriever` on a loaded collection, behind the alias that readers use.
+
+    Args:
+        client: an open client.
+        config: of the collection.
+        search: how two fields are fused.
+    """
+
+    client: MilvusClient
+    config: MilvusConfig
+    search: SearchConfig
+    _known: KnownFields = field(default_factory=dict)
+    _asked_at: float = -_FRESH_S
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def nearest(self, field: str, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+        """See `Retriever`.
+
+        Raises:
+            ConfigError: the filter asks for what this Milvus cannot do.
+            MilvusError: the collection did not answer.
+        """
+        from tuku.milvus.search import everything
+        from tuku.milvus.search import search as search_milvus
+
+        found = search_milvus(
+            self.client,
+            self.config.collection,
+            field,
+            np.asarray(vectors, dtype=np.float32),
+            self.config.index,
+            limit=limit,
+            where="" if where is None else self._expression(where),
+            output=everything(self.config),
+        )
+        return [[_result(hit, field) for hit in hits] for hits in found]
+
+    def fused(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+        """See `Retriever`: each field's `limit` nearest, fused here.
+
+        Raises:
+            MilvusError: the collection did not answer.
+        """
+        by_field = {name: self.nearest(name, vectors, limit, where) for name in vector_fields(self.config)}
+        return [
+            self._fused({name: found[number] for name, found in by_field.items()})[:limit]
+            for number in range(len(vectors))
+        ]
+
+    def fields(self) -> KnownFields:
+        """See `Retriever`; asked again once a minute.
+
+        Raises:
+            MilvusError: the collection did not answer.
+        """
+        from tuku.milvus.metadata import sample
+
+        with self._lock:
+            if time.monotonic() - self._asked_at >= _FRESH_S:
+                seen = seen_in(sample(self.client, self.config, _SAMPLE_ROWS))
+                self._known = {**_fixed_fields(), **seen, **self._typed_fields(seen)}
+                self._asked_at = time.monotonic()
+            return self._known
+
+    def has_field(self, name: str) -> bool:
+        """See `Retriever`.
+
+        Raises:
+            MilvusError: the collection did not answer.
+        """
+        from tuku.milvus.metadata import has_field
+
+        return has_field(self.client, self.config, name)
+
+    def _expression(self, where: Condition) -> str:
+        from tuku.milvus.capabilities import matches_patterns
+        from tuku.milvus.filters import expression, is_prefix
+
+        patterns = [str(each.values[0]) for each in comparisons(where) if each.operator in {"like", "not like"}]
+        if not all(is_prefix(pattern) for pattern in patterns) and not matches_patterns(self.client, self.config):
+            raise ConfigError(
+                "This Milvus, older than 2.4, finds only how a text begins: like 'abc%'.",
+                "Write such a pattern, or use a newer server.",
+            )
+        return expression(where, self.config.indexed_metadata)
+
+    def _typed_fields(self, seen: KnownFields) -> dict[str, KnownField]:
+        return {
+            name: replace(seen.get(name, KnownField()), kinds=frozenset({_KINDS[kind]}), typed=kind)
+            for name, kind in self.config.indexed_metadata.items()
+        }
+
+    def _fused(self, found: dict[str, list[Result]]) -> list[Result]:
+        scores = {name: {result.id: result.score for result in results} for name, results in found.items()}
+        if self.search.fusion == "rrf":
+            fused = reciprocal_ranks({name: list(by_id) for name, by_id in scores.items()}, self.search.rrf_k)
+        else:
+            weight = self.search.text_weight
+            weights = {"image_embedding": 1.0 - weight, "text_embedding": weight}
+            fused = weighted_sums(scores, weights, self.config.index.metric)
+        results = {result.id: result for each in found.values() for result in each}
+        return [
+            replace(
+                results[image_id],
+                score=score,
+                scores={name: by_id[image_id] for name, by_id in scores.items() if image_id in by_id},
+            )
+            for image_id, score in sorted(fused.items(), key=lambda pair: (-pair[1], pair[0]))
+        ]
+
+
+def _fixed_fields() -> dict[str, KnownField]:
+    kinds = {name: "list" if name == KEYWORDS else "text" for name in scalar_fields()}
+    return {name: KnownField(frozenset({kind})) for name, kind in kinds.items()}
+
+
+def _result(hit: Hit, field: str) -> Result:
+    own = set(scalar_fields())
+    return Result(
+        id=hit.id,
+        score=hit.score,
+        scores={field: hit.score},
+        uri=hit.fields["origin"],
+        caption=hit.fields["image_description"],
+        keywords=tuple(hit.fields["keywords"]),
+        metadata={name: value for name, value in hit.fields.items() if name not in own and value is not None},
+    )

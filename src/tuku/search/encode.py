@@ -1,0 +1,106 @@
+"""Queries become vectors: each phrase and each picture once, all of them in as few calls as the model takes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuku.config import DecodeConfig
+from tuku.errors import RowError, TukuError
+from tuku.fetching import Fetcher
+from tuku.imaging import decode
+from tuku.protocols import Embedder, FusingEmbedder, Picture, Vector
+from tuku.search.query import Query
+
+
+class NoVectorError(TukuError):
+    """The model made no vector of the query.
+
+    Args:
+        fault: why not.
+    """
+
+    def __init__(self, fault: RowError) -> None:
+        super().__init__(fault.sentence)
+        self.fault = fault
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Makes vectors of queries.
+
+    Args:
+        embedder: the model that filled the collection.
+        fetcher: gets pictures by path or URL.
+        decoding: limits for them.
+        picture_weight: of the picture against the text, 0 to 1, where the model cannot look at both together.
+        explained: makes of the reason why there is no vector what is raised.
+    """
+
+    embedder: Embedder
+    fetcher: Fetcher
+    decoding: DecodeConfig
+    picture_weight: float = 0.5
+    explained: Callable[[RowError], TukuError] = NoVectorError
+
+    def encode(self, queries: Sequence[Query]) -> list[Vector]:
+        """One float32 (dim,) L2-normalised vector for each query.
+
+        A text with a picture is one vector where the model fuses them (`FusingEmbedder`), else the weighted sum of
+        both vectors, normalised again.
+
+        Raises:
+            RowError: a picture cannot be fetched or decoded.
+            TukuError: the model refused a query, or did not answer.
+        """
+        pictures = self._fetched([query.image for query in queries if query.image])
+        asked = [(query.text or "", pictures.get(query.image or "")) for query in queries]
+        composed = [(text, picture) for text, picture in asked if text and picture is not None]
+        if composed and isinstance(self.embedder, FusingEmbedder):
+            fused = iter(self._vectors(self.embedder.embed_composed(composed)))
+            rest = [(text, picture) for text, picture in asked if not (text and picture is not None)]
+            others = iter(self._separately(rest))
+            return [next(fused if text and picture is not None else others) for text, picture in asked]
+        return self._separately(asked)
+
+    def _separately(self, asked: Sequence[tuple[str, Picture | None]]) -> list[Vector]:
+        texts = list(dict.fromkeys(text for text, _ in asked if text))
+        pictures = {picture.content_sha256: picture for _, picture in asked if picture is not None}
+        of_text = dict(zip(texts, self._vectors(self.embedder.embed_queries(texts)) if texts else [], strict=True))
+        seen = self._vectors(self.embedder.embed_pictures(list(pictures.values()))) if pictures else []
+        of_picture = dict(zip(pictures, seen, strict=True))
+        return [
+            self._sum(of_text.get(text), None if picture is None else of_picture[picture.content_sha256])
+            for text, picture in asked
+        ]
+
+    def _sum(self, text: Vector | None, picture: Vector | None) -> Vector:
+        if text is None or picture is None:
+            return text if picture is None else picture  # type: ignore[return-value]  # a query has one of them
+        both = self.picture_weight * picture + (1.0 - self.picture_weight) * text
+        length = float(np.linalg.norm(both))
+        vector: Vector = (both / length if length > 0 else picture).astype(np.float32)
+        return vector
+
+    def _fetched(self, images: Sequence[str | bytes]) -> Mapping[str | bytes, Picture]:
+        uris = list(dict.fromkeys(image for image in images if isinstance(image, str)))
+        contents: dict[str | bytes, bytes | memoryview] = {image: image for image in images if isinstance(image, bytes)}
+        for uri, file in zip(uris, self.fetcher.fetch(uris) if uris else [], strict=True):
+            if isinstance(file, RowError):
+                raise file
+            contents[uri] = file.content
+        return {image: self._picture(content) for image, content in contents.items()}
+
+    def _picture(self, content: bytes | memoryview) -> Picture:
+        size = self.embedder.description.picture_size
+        decoded = decode(content, max_pixels=self.decoding.max_pixels, sizes=[] if size is None else [size])
+        return Picture(decoded.pixels, content_sha256=hashlib.sha256(content).hexdigest())
+
+    def _vectors(self, outcomes: Sequence[Vector | RowError]) -> list[Vector]:
+        for outcome in outcomes:
+            if isinstance(outcome, RowError):
+                raise self.explained(outcome) from outcome
+        return [outcome for outcome in outcomes if not isinstance(outcome, RowError)]

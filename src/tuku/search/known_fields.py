@@ -1,0 +1,152 @@
+"""Which fields a collection has, and a filter checked against them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tuku.conditions import Comparison, Condition, Joined, Value, comparisons
+from tuku.errors import ConfigError
+from tuku.typed_values import ValueType, fitting, misfit
+
+FRIENDLY = {"uri": "origin", "caption": "image_description"}
+"""As results call them, and what the collection calls them."""
+
+_SHOWN_NAMES = 30
+_SHOWN_VALUES = 200
+
+
+@dataclass(frozen=True)
+class KnownField:
+    """What is known of one field.
+
+    Attributes:
+        kinds: of the values seen: ``text``, ``number``, ``bool``, ``list``, ``object``.
+        typed: its type, where the collection's schema has it.
+        values: how often each value was seen, of texts, numbers and truths.
+    """
+
+    kinds: frozenset[str] = frozenset()
+    typed: ValueType | None = None
+    values: Mapping[Value, int] = field(default_factory=dict, repr=False)
+
+
+KnownFields = Mapping[str, KnownField]
+
+
+def seen_in(rows: Iterable[Mapping[str, Any]]) -> dict[str, KnownField]:
+    """The fields of some rows (values as JSON has them), in the order in which they were met."""
+    kinds: dict[str, set[str]] = {}
+    values: dict[str, dict[Value, int]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if value is None:
+                continue
+            kinds.setdefault(name, set()).add(kind_of(value))
+            counted = values.setdefault(name, {})
+            if isinstance(value, str | int | float) and (value in counted or len(counted) < _SHOWN_VALUES):
+                counted[value] = counted.get(value, 0) + 1
+    return {name: KnownField(frozenset(found), values=values[name]) for name, found in kinds.items()}
+
+
+def kind_of(value: Any) -> str:
+    """``text``, ``number``, ``bool``, ``list`` or ``object``."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, str):
+        return "text"
+    return "list" if isinstance(value, list | tuple) else "object"
+
+
+def checked(condition: Condition, known: KnownFields, is_there: Callable[[str], bool]) -> Condition:
+    """The condition with the collection's own names for its fields, and values of their types.
+
+    Args:
+        condition: as the user wrote it.
+        known: the fixed fields, and what a sample of the rows has.
+        is_there: whether any row at all has a field that is not among them.
+
+    Raises:
+        ConfigError: a field that no row has, or a value that none of its rows can have.
+    """
+    names = {test.field: require_field(test.field, known, is_there) for test in comparisons(condition)}
+    return _checked(condition, names, known)
+
+
+def require_field(name: str, known: KnownFields, is_there: Callable[[str], bool]) -> str:
+    """The collection's own name of a field.
+
+    Raises:
+        ConfigError: no row has it.
+    """
+    if name in known:
+        return name
+    if name in FRIENDLY:
+        return FRIENDLY[name]
+    if is_there(name):
+        return name
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    shown = [*dict.fromkeys([*FRIENDLY, *known])]
+    others = f" and {len(shown) - _SHOWN_NAMES} others" if len(shown) > _SHOWN_NAMES else ""
+    raise ConfigError(
+        f"There is no field {name}.", f"{hint}Known fields are {', '.join(shown[:_SHOWN_NAMES])}{others}."
+    )
+
+
+def renamed(condition: Condition, known: KnownFields, is_there: Callable[[str], bool]) -> Condition:
+    """Like `checked`, with the values as they are.
+
+    Raises:
+        ConfigError: a field that no row has.
+    """
+    if isinstance(condition, Joined):
+        return replace(condition, parts=tuple(renamed(part, known, is_there) for part in condition.parts))
+    return replace(condition, field=require_field(condition.field, known, is_there))
+
+
+def _checked(condition: Condition, names: Mapping[str, str], known: KnownFields) -> Condition:
+    if isinstance(condition, Joined):
+        return replace(condition, parts=tuple(_checked(part, names, known) for part in condition.parts))
+    name = names[condition.field]
+    found = known.get(name, KnownField())
+    _require_operator(condition, name, found)
+    return replace(
+        condition, field=name, values=tuple(_value(value, condition, name, found) for value in condition.values)
+    )
+
+
+def _require_operator(test: Comparison, name: str, found: KnownField) -> None:
+    of_lists = test.operator in {"contains", "not contains"}
+    if of_lists and found.kinds and "list" not in found.kinds:
+        raise ConfigError(
+            f"{name} holds no lists, and contains asks whether a value is in a list.",
+            f"Ask for a part of a text with {name} like '%…%'.",
+        )
+    if found.kinds == {"list"} and not of_lists and not test.operator.startswith("is"):
+        raise ConfigError(f"{name} holds lists.", f"Ask {name} contains 'x'.")
+
+
+def _value(value: Value, test: Comparison, name: str, found: KnownField) -> Value:
+    if test.operator in {"contains", "not contains", "like", "not like"}:
+        return value
+    if found.typed is not None:
+        fitted: Value | None = fitting(value, found.typed)
+        if fitted is None:
+            raise ConfigError(f"The filter has {misfit(name, value, found.typed)}.", "Write a value of this type.")
+        return fitted
+    kinds = found.kinds & {"text", "number", "bool"}
+    if kinds and kind_of(value) not in kinds:
+        raise ConfigError(
+            f"The filter compares {name} with {value!r}, a {kind_of(value)}; {name} holds"
+            f" {' and '.join(sorted(_PLURALS[kind] for kind in kinds))}.",
+            "Texts stand in quotes; numbers, true and false do not.",
+        )
+    return value
+
+
+_PLURALS = {"text": "texts", "number": "numbers", "bool": "true or false"}

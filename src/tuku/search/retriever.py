@@ -1,0 +1,38 @@
+"""The vector database, as far as searching goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tuku.conditions import Condition
+from tuku.protocols import Vector
+from tuku.search.known_fields import KnownFields
+from tuku.search.results import Result
+
+
+class Retriever(Protocol):
+    """A collection that is filled, indexed and loaded."""
+
+    def nearest(self, field: str, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+        """The `limit` nearest neighbours of each float32 (dim,) vector in a vector field, best first.
+
+        Args:
+            field: ``image_embedding`` or ``text_embedding``.
+            vectors: one for each query.
+            limit: at most `query.MAX_WINDOW`.
+            where: what the images must meet; its fields bear the collection's names.
+        """
+        ...
+
+    def fused(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+        """Likewise in all vector fields at once, fused as configured; scores by field where a field found the image."""
+        ...
+
+    def fields(self) -> KnownFields:
+        """The fields that filters and groups can name: the fixed ones, and the metadata in a sample of the rows."""
+        ...
+
+    def has_field(self, name: str) -> bool:
+        """Whether any row at all has a field of this name."""
+        ...
