@@ -218,6 +218,16 @@ def noted(notes: Mapping[str, str]) -> dict[str, Any]:
     return {}
 
 
+def index_of(client: MilvusClient, name: str, config: MilvusConfig) -> IndexConfig:
+    """The index that a collection has; where it does not tell, as configured.
+
+    Raises:
+        MilvusError: it did not answer.
+    """
+    asked = noted(properties(client, name))
+    return config.index.model_copy(update={**asked, "search_params": {}} if asked else {})
+
+
 def _asked_for(index: IndexConfig) -> str:
     asked = {"type": index.type, "metric": index.metric, "params": wanted_params(index)}
     return json.dumps(asked, sort_keys=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tuku.conditions import Condition, comparisons
 from tuku.config import MilvusConfig, SearchConfig
 from tuku.errors import ConfigError
-from tuku.milvus.fields import KEYWORDS, scalar_fields, vector_fields
+from tuku.milvus.fields import ID, KEYWORDS, scalar_fields, vector_fields
 from tuku.protocols import Vector
 from tuku.search.fuse import reciprocal_ranks, weighted_sums
 from tuku.search.known_fields import KnownField, KnownFields, seen_in
@@ -21,8 +21,6 @@ from tuku.search.results import Result
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
-
-    from tuku.milvus.search import Hit
 
 _SAMPLE_ROWS = 1_000
 _FRESH_S = 60.0
@@ -66,7 +64,7 @@ class MilvusRetriever:
             where="" if where is None else self._expression(where),
             output=everything(self.config),
         )
-        return [[_result(hit, field) for hit in hits] for hits in found]
+        return [[_result(hit.fields | {ID: hit.id}, {field: hit.score}) for hit in hits] for hits in found]
 
     def fused(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
         """See `Retriever`: each field's `limit` nearest, fused here.
@@ -79,6 +77,17 @@ class MilvusRetriever:
             self._fused({name: found[number] for name, found in by_field.items()})[:limit]
             for number in range(len(vectors))
         ]
+
+    def images(self, ids: Sequence[str]) -> dict[str, Result]:
+        """See `Retriever`.
+
+        Raises:
+            MilvusError: the collection did not answer.
+        """
+        from tuku.milvus.search import everything, rows_of
+
+        rows = rows_of(self.client, self.config.collection, ids, everything(self.config))
+        return {row["id"]: _result(row, {}) for row in rows}
 
     def fields(self) -> KnownFields:
         """See `Retriever`; asked again once a minute.
@@ -147,14 +156,15 @@ def _fixed_fields() -> dict[str, KnownField]:
     return {name: KnownField(frozenset({kind})) for name, kind in kinds.items()}
 
 
-def _result(hit: Hit, field: str) -> Result:
+def _result(fields: Mapping[str, Any], scores: Mapping[str, float]) -> Result:
+    """An image from the collection's fields, with the score of the one vector field that found it, if one did."""
     own = set(scalar_fields())
     return Result(
-        id=hit.id,
-        score=hit.score,
-        scores={field: hit.score},
-        uri=hit.fields["origin"],
-        caption=hit.fields["image_description"],
-        keywords=tuple(hit.fields["keywords"]),
-        metadata={name: value for name, value in hit.fields.items() if name not in own and value is not None},
+        id=str(fields["id"]),
+        score=next(iter(scores.values()), 0.0),
+        scores=scores,
+        uri=fields["origin"],
+        caption=fields["image_description"],
+        keywords=tuple(fields["keywords"]),
+        metadata={name: value for name, value in fields.items() if name not in own and value is not None},
     )
