@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
-from pymilvus import AnnSearchRequest, MilvusClient, RRFRanker, WeightedRanker
+from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
 
 from fakes import memory_lake
 from fakes.memory_lake import DIM, MODEL, MemoryLake, configured, images, unit_vectors, with_metadata
@@ -22,7 +24,6 @@ from tuku.search.where import read_where
 pytestmark = pytest.mark.milvus
 
 IMAGES = 300
-FIELDS = ("image_embedding", "text_embedding")
 
 
 def lake() -> MemoryLake:
@@ -49,18 +50,33 @@ def client(config) -> Iterator[MilvusClient]:
 
 
 @pytest.mark.parametrize("fusion", ["rrf", "weighted"])
-def test_fused_here_is_as_milvus_fuses(config, client, fusion: str):
-    search = SearchConfig(fusion=fusion, rrf_k=60, text_weight=0.3)
-    ranker = RRFRanker(60) if fusion == "rrf" else WeightedRanker(0.7, 0.3)
-    for query in unit_vectors(20, 9):
-        [found] = MilvusRetriever(client, config.milvus, search).fused([query], 50, None)
-        parts = {"metric_type": "COSINE", "params": {"ef": 300}}
-        asked = [AnnSearchRequest([query.tolist()], field, parts, limit=50) for field in FIELDS]
-        [theirs] = client.hybrid_search(config.milvus.collection, asked, ranker, limit=10)
-        assert [result.score for result in found[:10]] == pytest.approx([hit["distance"] for hit in theirs], abs=1e-5)
-        scores = {result.id: result.score for result in found}
-        assert [scores[hit["id"]] for hit in theirs] == pytest.approx([hit["distance"] for hit in theirs], abs=1e-5)
-        assert all(set(result.scores) <= set(FIELDS) for result in found)
+@pytest.mark.parametrize("where", [None, "price < 60 and brand != 'Nike'"])
+def test_fused_here_is_as_milvus_fuses(config, client, fusion: str, where: str | None):
+    retriever = MilvusRetriever(client, config.milvus, SearchConfig(fusion=fusion, text_weight=0.3, candidates=50))
+    condition = None if where is None else read_where(where)
+    queries = list(unit_vectors(20, 9))
+    theirs, ours = retriever.fused(queries, 10, condition), retriever.fused_here(queries, 50, condition)
+    for found, here in zip(theirs, ours, strict=True):
+        assert [result.score for result in found] == pytest.approx([result.score for result in here[:10]], abs=1e-5)
+        same = {result.id: result for result in here}
+        for result in found:  # equal scores may come in either order
+            assert result.score == pytest.approx(same[result.id].score, abs=1e-5)
+            assert result.metadata == same[result.id].metadata
+            assert set(result.scores) == {"image_embedding", "text_embedding"}
+            for name, score in same[result.id].scores.items():
+                assert result.scores[name] == pytest.approx(score, abs=1e-5)
+
+
+def test_a_milvus_that_cannot_fuse_is_helped(config, client, monkeypatch):
+    def unknown(*_arguments: object, **_options: object) -> None:
+        raise MilvusException(grpc.StatusCode.UNIMPLEMENTED, "unknown method HybridSearch")
+
+    retriever = MilvusRetriever(client, config.milvus, SearchConfig())
+    query = list(unit_vectors(1, 9))
+    [helped] = retriever.fused(query, 5, None)
+    monkeypatch.setattr(client, "hybrid_search", unknown)
+    [alone] = retriever.fused(query, 5, None)
+    assert [result.score for result in alone] == pytest.approx([result.score for result in helped], abs=1e-5)
 
 
 def test_fields_are_known_with_their_values_and_rare_ones_are_found(config, client):

@@ -26,7 +26,7 @@ MAX_EF = 32_768  # Milvus takes no more
 MIN_NPROBE = 16
 MAX_SEARCH_LIST = 65_535
 _IDS_AT_ONCE = 500
-_TIMEOUT_S = 60.0
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def search(
     output: Sequence[str],
     thorough: bool = False,
     strong: bool = False,
-    timeout_s: float = _TIMEOUT_S,
+    timeout_s: float = TIMEOUT_S,
 ) -> list[list[Hit]]:
     """The nearest rows of each query, best first.
 
@@ -126,7 +126,7 @@ def rows_of(client: MilvusClient, name: str, ids: Sequence[str], output: Sequenc
     for start in range(0, len(ids), _IDS_AT_ONCE):
         some = ids[start : start + _IDS_AT_ONCE]
         with milvus_errors(f"reading rows of {name}"):
-            found += client.query(name, filter=ids_in(some), output_fields=list(output), timeout=_TIMEOUT_S)
+            found += client.query(name, filter=ids_in(some), output_fields=list(output), timeout=TIMEOUT_S)
     return found
 
 

@@ -51,28 +51,54 @@ class MilvusRetriever:
             ConfigError: the filter asks for what this Milvus cannot do.
             MilvusError: the collection did not answer.
         """
-        from tuku.milvus.search import everything
-        from tuku.milvus.search import search as search_milvus
+        from tuku.milvus.search import everything, search
 
-        found = search_milvus(
+        found = search(
             self.client,
             self.config.collection,
             field,
             np.asarray(vectors, dtype=np.float32),
             self.config.index,
             limit=limit,
-            where="" if where is None else self._expression(where),
+            where=self._expression(where),
             output=everything(self.config),
         )
         return [[_result(hit.fields | {ID: hit.id}, {field: hit.score}) for hit in hits] for hits in found]
 
     def fused(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
-        """See `Retriever`: each field's `limit` nearest, fused here.
+        """See `Retriever`: Milvus fuses them, or, where it has no such call, this does, to the same end.
 
         Raises:
+            ConfigError: the filter asks for what this Milvus cannot do.
             MilvusError: the collection did not answer.
         """
-        by_field = {name: self.nearest(name, vectors, limit, where) for name in vector_fields(self.config)}
+        from tuku.milvus.hybrid import hybrid_search
+        from tuku.milvus.search import everything
+
+        found = hybrid_search(
+            self.client,
+            self.config.collection,
+            self._weights(),
+            np.asarray(vectors, dtype=np.float32),
+            self.config.index,
+            self.search,
+            limit=limit,
+            where=self._expression(where),
+            output=everything(self.config),
+        )
+        if found is None:
+            return self.fused_here(vectors, limit, where)
+        return [[replace(_result(row, scores), score=score) for row, score, scores in rows] for rows in found]
+
+    def fused_here(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+        """Like `fused`, without Milvus' help; a score is missing where a field did not find the image.
+
+        Raises:
+            ConfigError: the filter asks for what this Milvus cannot do.
+            MilvusError: the collection did not answer.
+        """
+        depth = max(limit, self.search.candidates)
+        by_field = {name: self.nearest(name, vectors, depth, where) for name in vector_fields(self.config)}
         return [
             self._fused({name: found[number] for name, found in by_field.items()})[:limit]
             for number in range(len(vectors))
@@ -114,7 +140,10 @@ class MilvusRetriever:
 
         return has_field(self.client, self.config, name)
 
-    def _expression(self, where: Condition) -> str:
+    def _expression(self, where: Condition | None) -> str:
+        """Milvus' filter; empty for none."""
+        if where is None:
+            return ""
         from tuku.milvus.capabilities import matches_patterns
         from tuku.milvus.filters import expression, is_prefix
 
@@ -132,14 +161,17 @@ class MilvusRetriever:
             for name, kind in self.config.indexed_metadata.items()
         }
 
-    def _fused(self, found: dict[str, list[Result]]) -> list[Result]:
+    def _weights(self) -> dict[str, float]:
+        text = self.search.text_weight
+        weights = {"image_embedding": 1.0 - text, "text_embedding": text}
+        return {name: weights[name] for name in vector_fields(self.config)}
+
+    def _fused(self, found: Mapping[str, Sequence[Result]]) -> list[Result]:
         scores = {name: {result.id: result.score for result in results} for name, results in found.items()}
         if self.search.fusion == "rrf":
             fused = reciprocal_ranks({name: list(by_id) for name, by_id in scores.items()}, self.search.rrf_k)
         else:
-            weight = self.search.text_weight
-            weights = {"image_embedding": 1.0 - weight, "text_embedding": weight}
-            fused = weighted_sums(scores, weights, self.config.index.metric)
+            fused = weighted_sums(scores, self._weights(), self.config.index.metric)
         results = {result.id: result for each in found.values() for result in each}
         return [
             replace(

@@ -143,7 +143,7 @@ class Searcher:
         """How many results must be looked at: more where their order may change."""
         query = asked.query
         pool = query.depth
-        if asked.boosts or asked.group_by is not None or query.target == "both":
+        if asked.boosts or asked.group_by is not None:
             pool = max(pool, self.config.search.candidates)
         if query.rerank:
             pool = max(pool, self.config.rerank.candidates)
