@@ -123,10 +123,13 @@ def _target(context: LoadContext) -> str:
 
 
 def _content(context: LoadContext) -> str:
-    """A digest of what decides which rows and which fields a fresh collection gets, and which files they come in."""
+    """A digest of what decides which rows and which fields a fresh collection gets, and which files they come in.
+
+    Not the runs: every `tuku ingest` commits one, also when nothing has changed since the load was cut off.
+    """
     milvus, loading = context.config.milvus, context.config.load
     decides = {
-        "runs": sorted(context.lake.run_ids()),
+        "sources": context.lake.sources(),
         "rows": context.lake.rows(),
         "model": [context.embed_model, context.dim],
         "fields": [milvus.vectors, milvus.indexed_metadata, milvus.partition_key],

@@ -1,0 +1,125 @@
+"""A load that was cut off, and the next one: what is gone on with, what is begun anew, and what is left of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakes import memory_lake
+from fakes.lite_imports import LiteImporter
+from fakes.memory_lake import MemoryLake, configured, failed, images
+from support import Tuku, environment
+from tuku.milvus.connect import connected
+from tuku.milvus.job import LoadReport
+
+pytestmark = pytest.mark.milvus
+
+IDS = [f"i{n}" for n in range(25)]
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return str(tmp_path / "milvus.db")
+
+
+@pytest.fixture
+def lake() -> MemoryLake:
+    return MemoryLake(images(IDS, "n1"))
+
+
+def load(uri: str, lake: MemoryLake, run_id: str, *, sections: dict | None = None, **changes) -> LoadReport:
+    """One load, whose proof must hold."""
+    report = memory_lake.run(configured(uri, **sections or {}), lake, Path(uri).parent / "ledgers", run_id, **changes)
+    assert failed(report) == []
+    return report
+
+
+def dies_in(wanted: str, least: int = 0) -> Callable[[str, int, int], None]:
+    """In a phase, when so many rows are done."""
+
+    def progress(phase: str, done: int, total: int) -> None:
+        if phase == wanted and done >= least:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def collections(uri: str) -> list[str]:
+    with connected(configured(uri).milvus) as client:
+        return sorted(client.list_collections())
+
+
+def ledgers(uri: str) -> list[str]:
+    return sorted(path.name for path in (Path(uri).parent / "ledgers" / "loads").glob("*"))
+
+
+@pytest.fixture
+def imports(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LiteImporter:
+    """Loads import files of ten rows each."""
+    monkeypatch.setattr("tuku.milvus.begun.rows_per_file", lambda first, layout, size: 10)
+    monkeypatch.setattr("tuku.milvus.bulk._POLL_S", 0.001)
+    importer = LiteImporter(config=configured(uri))
+    importer.use(monkeypatch)
+    return importer
+
+
+def staged(tmp_path: Path) -> dict:
+    return {"load": {"staging_uri": str(tmp_path / "staged"), "imports_in_flight": 1}}
+
+
+def test_a_run_that_brought_nothing_does_not_begin_the_load_anew(
+    uri: str, lake: MemoryLake, imports: LiteImporter, tmp_path: Path
+) -> None:
+    """Every `tuku ingest` commits a run."""
+    with pytest.raises(KeyboardInterrupt):
+        load(uri, lake, "r0", sections=staged(tmp_path), progress=dies_in("import", 10))
+    assert imports.imported.total() == 10
+    lake.committed.add("n2")
+    report = load(uri, lake, "n2", sections=staged(tmp_path))
+    assert (report.collection, report.inserted, report.files) == ("tuku__r0", 25, 3)
+    assert imports.imported == dict.fromkeys(IDS, 1)
+    assert len(imports.started) == 3
+    assert load(uri, lake, "n3").reason == "tuku__r0 fits and lacks 0 of the lake's runs"
+
+
+@pytest.mark.parametrize("change", ["new", "gone"])
+def test_a_run_that_brought_something_begins_the_load_anew(
+    uri: str, lake: MemoryLake, imports: LiteImporter, tmp_path: Path, change: str
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        load(uri, lake, "r0", sections=staged(tmp_path), progress=dies_in("import", 10))
+    if change == "new":
+        lake.add(images(["i0"], "n2", seed=7))  # as many rows as before
+    else:
+        lake.remove(["i0"], "n2")
+    assert load(uri, lake, "r1", sections=staged(tmp_path)).collection == "tuku__r1"
+    assert collections(uri) == ["tuku__r1"]
+    assert ledgers(uri) == []
+    assert list((tmp_path / "staged").rglob("*.parquet")) == []
+
+
+def test_ingest_that_was_killed_while_it_loaded_goes_on_when_it_is_run_again(
+    tuku: Tuku, photographs: list[Path]
+) -> None:
+    manifest = tuku.folder / "manifest.csv"
+    manifest.write_text("uri\n" + "".join(f"{path}\n" for path in photographs[:2]))
+    dies = "import os\nfrom tuku.milvus import index\nindex.wait_indexed = lambda *_: os._exit(9)\n"
+    killed = subprocess.run(
+        [sys.executable, "-c", f"{dies}from tuku.cli import main\nmain()", *tuku.command("ingest", manifest)[3:]],
+        cwd=tuku.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert killed.returncode == 9, killed.stderr
+    [first] = (tuku.lake / "runs").iterdir()
+    again = tuku("ingest", manifest, "--json")
+    assert again.code == 0, again.err
+    assert again.json["run_id"] != first.name
+    assert again.json["load"]["collection"] == f"tuku__{first.name.replace('-', '_')}"
