@@ -13,7 +13,7 @@ from tuku.milvus.fields import Layout
 from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.made_as import settled
-from tuku.milvus.rows import scalar_columns
+from tuku.milvus.rows import SCALAR_COLUMNS, scalar_columns
 from tuku.milvus.staging import STAGING_FOLDER, Staging
 from tuku.schemas import IMAGES
 
@@ -106,7 +106,7 @@ def _require_typed(context: LoadContext) -> None:
     """
     wanted = Layout.wanted(context.config.milvus, context.dim, nulls=context.able.nulls)
     if wanted.typed:
-        for table in context.lake.batches(IMAGES.names):
+        for table in context.lake.batches(SCALAR_COLUMNS):
             scalar_columns(table, wanted)
 
 
