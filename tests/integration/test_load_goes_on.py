@@ -13,6 +13,7 @@ from fakes import memory_lake
 from fakes.lite_imports import LiteImporter
 from fakes.memory_lake import MemoryLake, configured, failed, images
 from support import Tuku, environment
+from tuku.errors import LeaseLostError
 from tuku.milvus.connect import connected
 from tuku.milvus.job import LoadReport
 
@@ -100,6 +101,65 @@ def test_a_run_that_brought_something_begins_the_load_anew(
     assert collections(uri) == ["tuku__r1"]
     assert ledgers(uri) == []
     assert list((tmp_path / "staged").rglob("*.parquet")) == []
+
+
+class Taken:
+    """The lease of somebody who stands still while another goes on from the same ledger."""
+
+    def __init__(self, uri: str) -> None:
+        self.lost, self.folder = False, Path(uri).parent
+
+    def by_another(self) -> None:
+        self.lost = True
+        [ledger] = (self.folder / "ledgers" / "loads").iterdir()
+        ledger.write_text("of the other one")
+
+    def require(self) -> None:
+        if self.lost:
+            raise LeaseLostError("another has taken the lake over")
+
+    def left_alone(self) -> bool:
+        [ledger] = (self.folder / "ledgers" / "loads").iterdir()
+        return ledger.read_text() == "of the other one"
+
+
+def test_the_ledger_of_the_next_one_stays_when_the_proof_fails(
+    uri: str, lake: MemoryLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Taken(uri)
+
+    def count(client: object, name: str) -> int:
+        taken.by_another()
+        return 7
+
+    monkeypatch.setattr("tuku.milvus.verify.collection.count", count)
+    with pytest.raises(LeaseLostError):
+        load(uri, lake, "r0", require_lease=taken.require)
+    assert taken.left_alone()
+
+
+def test_the_ledger_of_the_next_one_stays_when_all_rows_are_in(
+    uri: str, lake: MemoryLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Taken(uri)
+    monkeypatch.setattr("tuku.milvus.load.flush", lambda *_: taken.by_another())
+    with pytest.raises(LeaseLostError):
+        load(uri, lake, "r0", require_lease=taken.require)
+    assert taken.left_alone()
+
+
+def test_the_ledger_of_the_next_one_stays_when_an_import_was_forgotten(
+    uri: str, lake: MemoryLake, imports: LiteImporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Taken(uri)
+    with pytest.raises(KeyboardInterrupt):
+        load(uri, lake, "r0", sections=staged(tmp_path), progress=dies_in("import"))
+    files = sorted((tmp_path / "staged").rglob("*.parquet"))
+    monkeypatch.setattr(imports, "jobs", lambda _: taken.by_another() or [])
+    with pytest.raises(LeaseLostError):
+        load(uri, lake, "r1", sections=staged(tmp_path), require_lease=taken.require)
+    assert taken.left_alone()
+    assert sorted((tmp_path / "staged").rglob("*.parquet")) == files != []
 
 
 def test_ingest_that_was_killed_while_it_loaded_goes_on_when_it_is_run_again(

@@ -47,6 +47,7 @@ def rebuild(context: LoadContext, reason: str, former: str | None) -> Loaded:
         inserted = _fill(context, ledger)
     except ForgottenJobError as error:
         logger.warning("%s A fresh collection is filled in its place.", error.message)
+        context.require_lease()
         ledger.remove()
         ledger = begin(context)
         inserted = _fill(context, ledger)
@@ -69,6 +70,7 @@ def rebuild(context: LoadContext, reason: str, former: str | None) -> Loaded:
             alias.promote(client, context.target, ledger.collection, former)
             alias.drop_old(client, context.target, config.load.keep, former)
             alias.release_old(client, context.target, former)
+    context.require_lease()
     ledger.remove()  # what was not proven is not gone on with
     return outcome
 
@@ -85,6 +87,7 @@ def _fill(context: LoadContext, ledger: LoadLedger) -> int:
     else:
         # Lite's insert replaces; a server's would double a request that pymilvus itself sends again.
         rows = send(context, ledger.collection, context.lake.batches(IMAGES.names), fresh=context.able.lite)
+    context.require_lease()
     ledger.set_filled(rows)
     return rows
 
