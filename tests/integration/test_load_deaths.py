@@ -1,4 +1,4 @@
-"""A load dies before or after each step of the swap, on a real Milvus Lite: readers notice nothing, the next one ends it.
+"""A load dies before or after each step of the swap, on a real Milvus Lite: readers notice nothing, the next ends it.
 
 Where Milvus is a server, `test_load_kills.py` kills real processes, at moments that nobody chooses.
 """
@@ -16,11 +16,11 @@ from fakes import memory_lake
 from fakes.lite_imports import LiteImporter
 from fakes.memory_lake import MemoryLake, configured, failed, images
 from fakes.nights import KilledError
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import alias, collection
 from tuku.milvus.begun import forget_shown
 from tuku.milvus.connect import connected
 from tuku.milvus.job import LoadReport
-from tuku.milvus.ledger import LoadLedger
 from tuku.storage import DiskStorage
 
 pytestmark = pytest.mark.milvus

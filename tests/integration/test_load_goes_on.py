@@ -162,6 +162,40 @@ def test_the_ledger_of_the_next_one_stays_when_an_import_was_forgotten(
     assert sorted((tmp_path / "staged").rglob("*.parquet")) == files != []
 
 
+def test_two_milvus_that_one_lake_is_loaded_into_leave_each_other_alone(
+    uri: str, lake: MemoryLake, imports: LiteImporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place their collections bear one name."""
+    sections = {"load": {**staged(tmp_path)["load"], "alias": False}}
+    with pytest.raises(KeyboardInterrupt):
+        load(uri, lake, "r0", sections=sections, progress=dies_in("import", 10))
+    others = str(tmp_path / "other.db")
+    other = LiteImporter(config=configured(others))
+    with monkeypatch.context() as patched:
+        other.use(patched)
+        load(others, lake, "r1", sections=sections)
+    respelt = str(tmp_path / "there" / ".." / "milvus.db")
+    monkeypatch.setattr(imports, "config", configured(respelt))
+    report = memory_lake.run(configured(respelt, **sections), lake, tmp_path / "ledgers", "r2")
+    assert (failed(report), report.inserted) == ([], 25)
+    assert other.imported == imports.imported == dict.fromkeys(IDS, 1)
+    assert ledgers(uri) == []
+    assert list((tmp_path / "staged").rglob("*.parquet")) == []
+
+
+def test_the_ledger_of_an_earlier_tuku_goes_with_its_files(uri: str, lake: MemoryLake, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        load(uri, lake, "r0", progress=dies_in("index"))
+    [made] = (tmp_path / "ledgers" / "loads").iterdir()
+    (tmp_path / "staged" / "r0").mkdir(parents=True)
+    text = made.read_text().replace('"staged_in": ""', f'"staged_in": "{tmp_path / "staged" / "r0"}"')
+    made.with_name("tuku__r0.json").write_text(text.replace('"content": "', '"content": "another '))
+    made.unlink()
+    assert load(uri, lake, "r1").collection == "tuku__r1"
+    assert (collections(uri), ledgers(uri)) == (["tuku__r1"], [])
+    assert not (tmp_path / "staged" / "r0").exists()
+
+
 def test_ingest_that_was_killed_while_it_loaded_goes_on_when_it_is_run_again(
     tuku: Tuku, photographs: list[Path]
 ) -> None:

@@ -16,10 +16,10 @@ from support import Ran, Tuku
 from tuku.config import Config
 from tuku.errors import ConfigError, LeaseLostError, VectorSpaceError
 from tuku.lake import Lake, Stamp
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import alias, collection, index, shelf
 from tuku.milvus.connect import connected
 from tuku.milvus.identity import target
-from tuku.milvus.ledger import LoadLedger
 from tuku.providers.registry import describe_embedder
 from tuku.storage import DiskStorage
 

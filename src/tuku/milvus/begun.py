@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import alias, collection
 from tuku.milvus.export import rows_per_file
 from tuku.milvus.fields import Layout
 from tuku.milvus.identity import content, is_for, target
-from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.rows import SCALAR_COLUMNS, scalar_columns
 from tuku.milvus.staging import STAGING_FOLDER, Staging

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuku.errors import MilvusError
+from tuku.load_ledger import StagedFile
 from tuku.milvus.calls import MilvusAwayError, wait_until
 from tuku.milvus.export import cut_into, sha256_of, write_import_file
 from tuku.milvus.imports import ForgottenJobError, ImportFailedError
-from tuku.milvus.ledger import StagedFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from tuku.load_ledger import LoadLedger
     from tuku.milvus.fields import Layout
     from tuku.milvus.imports import Importer, ImportJob
-    from tuku.milvus.ledger import LoadLedger
     from tuku.milvus.staging import Staging
 
 logger = logging.getLogger(__name__)

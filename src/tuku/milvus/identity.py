@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from tuku.milvus.address import without_credentials
+from tuku.milvus.address import one_spelling
 from tuku.milvus.made_as import settled
 
 if TYPE_CHECKING:
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 def target(config: MilvusConfig) -> str:
     """Which Milvus, database and alias a load is for."""
-    return f"{without_credentials(config.uri)} {config.db} {config.collection}"
+    return f"{one_spelling(config.uri)} {config.db} {config.collection}"
 
 
 def is_for(config: MilvusConfig, other: str) -> bool:
-    """Whether another load's target is this one's."""
-    return other == target(config)
+    """Whether another load's target is this one's; earlier versions of tuku noted addresses as they were spelt."""
+    uri, *place = other.rsplit(" ", 2)
+    return " ".join([one_spelling(uri), *place]) == target(config)
 
 
 def content(context: LoadContext) -> str:

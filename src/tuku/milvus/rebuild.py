@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import collection, index, load
 from tuku.milvus.begun import begin, begun, staging_of
 from tuku.milvus.bulk import BulkImport, file_name
@@ -14,7 +15,6 @@ from tuku.milvus.context import Loaded
 from tuku.milvus.export import cut_into
 from tuku.milvus.imports import ForgottenJobError, importer
 from tuku.milvus.index_params import remarks
-from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.swap import show
 from tuku.milvus.upsert import send
 from tuku.report import Check

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from fakes.import_jobs import LOST_ROWS, PlayedImporter
 from fakes.memory_lake import DIM, images
 from tuku.errors import LeaseLostError, MilvusError
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import bulk as bulk_module
 from tuku.milvus.bulk import MOST_FAILURES, BulkImport
 from tuku.milvus.export import cut_into, import_schema, rows_per_file, write_import_file
 from tuku.milvus.fields import Layout, Typed
 from tuku.milvus.imports import ForgottenJobError, ImportFailedError
-from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.staging import Staging
 from tuku.storage import DiskStorage
 
