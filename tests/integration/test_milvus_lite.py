@@ -147,7 +147,9 @@ def test_a_load_whose_lake_was_taken_over_changes_nothing_that_readers_see(uri: 
 
     config = configured(uri, load={"strategy": "rebuild"})
     with pytest.raises(LeaseLostError):
-        run(config, lake, "r2", require_lease=lost_after(len(asked) - 1))  # before the last step: the promotion
+        run(
+            config, lake, "r2", require_lease=lost_after(len(asked) - 2)
+        )  # before the last steps: the promotion, and forgetting the ledger
     lake.add(images(["new"], "r3"))
     with pytest.raises(LeaseLostError):
         run(configured(uri), lake, "r3", require_lease=lost_after(0))  # an upsert in place

@@ -23,6 +23,21 @@ def without_credentials(uri: str) -> str:
     return f"{scheme}{separator}{shown}{query and '?***'}"
 
 
+def one_spelling(uri: str) -> str:
+    """The URI without credentials, and as no other that differs by case, or by a slash at the end, is written.
+
+    A path is absolute, for it means another file elsewhere. Two names of one host remain two.
+    """
+    if is_local(uri):
+        try:
+            return local_path(uri)
+        except ConfigError:
+            return without_credentials(uri)
+    scheme, separator, rest = without_credentials(uri).partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme.lower()}{separator}{host.lower()}{slash}{path}".rstrip("/")
+
+
 def is_this_machine(uri: str) -> bool:
     """Whether Milvus is on the loopback device: embedded, or a server whose host is localhost or such an address."""
     if is_local(uri):

@@ -32,6 +32,10 @@ class LakeSource(LakeReader, Protocol):
         """The committed runs, those that a compaction has replaced too."""
         ...
 
+    def sources(self) -> list[str]:
+        """What its images come from, in an order: as long as these are the same, so are its rows and their order."""
+        ...
+
     def changed_since(self, run_ids: Container[str]) -> Iterator[pa.Table]:
         """Rows of the current view, in `schemas.IMAGES`, that come from none of these runs."""
         ...

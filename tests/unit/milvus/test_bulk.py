@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,12 +18,12 @@ from hypothesis import strategies as st
 from fakes.import_jobs import LOST_ROWS, PlayedImporter
 from fakes.memory_lake import DIM, images
 from tuku.errors import LeaseLostError, MilvusError
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import bulk as bulk_module
 from tuku.milvus.bulk import MOST_FAILURES, BulkImport
 from tuku.milvus.export import cut_into, import_schema, rows_per_file, write_import_file
 from tuku.milvus.fields import Layout, Typed
 from tuku.milvus.imports import ForgottenJobError, ImportFailedError
-from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.staging import Staging
 from tuku.storage import DiskStorage
 
@@ -203,7 +204,7 @@ def test_a_load_that_is_cut_off_anywhere_is_gone_on_with_and_nothing_comes_twice
 )
 def test_a_staged_file_that_is_gone_or_spoilt_is_written_again(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     importer, ledger = PlayedImporter(), begun(tmp_path)
-    stopped = bulk(tmp_path, importer, ledger, before_each=_taken_over)
+    stopped = bulk(tmp_path, importer, ledger, before_each=_taken_over_after(2))  # the file was staged, and noted
     with pytest.raises(LeaseLostError):
         stopped.run(tables())
     assert importer.started == []
@@ -212,5 +213,48 @@ def test_a_staged_file_that_is_gone_or_spoilt_is_written_again(tmp_path: Path, s
     assert importer.imported == {f"i{n}": 1 for n in range(25)}
 
 
-def _taken_over() -> None:
-    raise LeaseLostError("another run has taken the lake over")
+def _taken_over_after(times: int) -> Callable[[], None]:
+    """Asked so often, it answers well."""
+    left = iter(range(times))
+
+    def require() -> None:
+        if next(left, None) is None:
+            raise LeaseLostError("another run has taken the lake over")
+
+    return require
+
+
+ACTS = {"fail": ["fail"], "fail for good": ["fail"] * MOST_FAILURES, "short": ["short"], "stall": ["stall"], "well": []}
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_whether_the_lake_is_still_ours_is_asked_before_each_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Who has stood still would write over the ledger, and remove the files, of the one that goes on from there."""
+    events: list[str] = []
+
+    def noted(change: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any) -> Any:
+            events.append(change.__name__)
+            return change(*arguments)
+
+        return wrapped
+
+    for change in (LoadLedger.put, LoadLedger.remove):
+        monkeypatch.setattr(LoadLedger, change.__name__, noted(change))
+    monkeypatch.setattr(bulk_module, "write_import_file", noted(write_import_file))
+    importer, given = PlayedImporter({"part-00001.parquet": [*ACTS[name]]}), {"stall_s": 0.05}
+    given["before_each"] = lambda: events.append("asked")
+    interrupted = bulk(tmp_path, importer, begun(tmp_path), **{**given, "progress": _interrupt})
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.run(tables())
+    going_on = bulk(tmp_path, importer, **given)
+    with suppress(ImportFailedError):
+        going_on.run(tables())
+        for short in going_on.short:
+            going_on.settled(short)
+    assert {"put", "write_import_file"} <= set(events)
+    assert ("remove" in events) is (name == "stall")
+    assert events[::2] == ["asked"] * (len(events) // 2)
+    assert "asked" not in events[1::2]

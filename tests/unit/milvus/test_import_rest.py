@@ -19,6 +19,7 @@ from fakes.memory_lake import DIM, images
 from ports import free_ports
 from tuku.config import Config
 from tuku.errors import ConfigError, MilvusError
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import bulk as bulk_module
 from tuku.milvus.bulk import BulkImport
 from tuku.milvus.calls import MilvusAwayError
@@ -26,7 +27,6 @@ from tuku.milvus.export import write_import_file
 from tuku.milvus.fields import Layout
 from tuku.milvus.import_rest import RestImporter
 from tuku.milvus.imports import ImportJob, probe_imports
-from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.staging import Staging
 from tuku.storage import DiskStorage
 
