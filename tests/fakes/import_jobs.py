@@ -12,6 +12,8 @@ from tuku.milvus.calls import MilvusAwayError
 from tuku.milvus.imports import ImportJob
 
 LOST_ROWS = 3
+WAITING = (10, 40)
+"""Percent at which a job of Milvus 2.4 or newer waits: to be read, and to be imported."""
 
 
 @dataclass
@@ -74,3 +76,40 @@ class PlayedImporter:
         ids = ids[LOST_ROWS:] if act == "short" else ids
         self.imported.update(ids)
         return replace(job, state="done", percent=100, rows=len(ids))
+
+
+@dataclass
+class OneNode(PlayedImporter):
+    """A server whose one data node reads all files, one after the other, and then imports them likewise.
+
+    Attributes:
+        turn_s: how long reading a file takes, and importing it, by the importer's own clock.
+        now_s: that clock; each question about a job takes one second.
+        stuck: the number of a job, from 1, that is read and never imported; 0: none.
+        ended_s: when the last job has ended.
+    """
+
+    turn_s: float = 30.0
+    now_s: float = 0.0
+    stuck: int = 0
+    ended_s: float = 0.0
+    _turns: Counter[str] = field(default_factory=Counter)
+    _next_s: float = 0.0
+
+    def job(self, job_id: str) -> ImportJob:
+        self.now_s += 1
+        if self.now_s >= self._next_s:
+            self._next_s = self.now_s + self.turn_s
+            self._take_a_turn()
+        job = self._jobs[job_id]
+        return replace(job, percent=WAITING[self._turns[job_id]]) if job.state == "running" else job
+
+    def _take_a_turn(self) -> None:
+        waiting = [job_id for job_id, job in self._jobs.items() if job.state == "running"]
+        able = [job_id for job_id in waiting if int(job_id) != self.stuck or not self._turns[job_id]]
+        if not able:
+            return
+        first = min(able, key=lambda job_id: self._turns[job_id])
+        self._turns[first] += 1
+        if self._turns[first] == len(WAITING):
+            self._jobs[first], self.ended_s = self._over(self._jobs[first]), self.now_s
