@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuku.milvus.calls import MilvusAwayError
@@ -25,16 +27,19 @@ class PlayedImporter:
             ``stall``, ``unheard`` (it is begun, and the answer is lost); anything else ends well, as do further ones.
         looks: how often a job is looked at before it is over.
         away: so many questions about jobs find nobody.
+        bring: is given a collection and the rows of a finished job, in the schema of an import file.
         imported: how often the ids of finished jobs were brought.
     """
 
     acts: dict[str, list[str]] = field(default_factory=dict)
     looks: int = 2
     away: int = 0
+    bring: Callable[[str, pa.Table], object] = lambda collection, rows: None
     imported: Counter[str] = field(default_factory=Counter)
     started: list[str] = field(default_factory=list)
     most_at_once: int = 0
     _jobs: dict[str, ImportJob] = field(default_factory=dict)
+    _collections: dict[str, str] = field(default_factory=dict)
     _looked: Counter[str] = field(default_factory=Counter)
     _acts: dict[str, str] = field(default_factory=dict)
 
@@ -45,6 +50,7 @@ class PlayedImporter:
         job_id = str(len(self.started))
         self._acts[job_id] = acts.pop(0) if acts else "done"
         self._jobs[job_id] = ImportJob(job_id, path, "running", 0, 0)
+        self._collections[job_id] = collection
         self.most_at_once = max(self.most_at_once, sum(job.state == "running" for job in self._jobs.values()))
         if self._acts[job_id] == "unheard":
             raise MilvusAwayError("the connection broke")
@@ -72,10 +78,11 @@ class PlayedImporter:
             return replace(job, percent=40)
         if act == "fail":
             return replace(job, state="failed", reason="the disk of the index node is full")
-        ids = pq.read_table(job.path, columns=["id"]).column("id").to_pylist()
-        ids = ids[LOST_ROWS:] if act == "short" else ids
-        self.imported.update(ids)
-        return replace(job, state="done", percent=100, rows=len(ids))
+        rows = pq.read_table(job.path)
+        rows = rows.slice(LOST_ROWS) if act == "short" else rows
+        self.bring(self._collections[job.job_id], rows)
+        self.imported.update(rows.column("id").to_pylist())
+        return replace(job, state="done", percent=100, rows=len(rows))
 
 
 @dataclass
