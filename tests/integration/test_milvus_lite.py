@@ -98,7 +98,7 @@ def test_a_first_load_fills_proves_and_promotes(uri: str, lake: MemoryLake) -> N
         "recall@10, text queries on image_embedding",
         "recall@10, text queries on text_embedding",
     ]
-    assert [phase for phase, _, _ in phases][-4:] == ["index", "index", "verify", "verify"]
+    assert phases[-6:] == [(phase, rows, 500) for phase in ("index", "memory", "verify") for rows in (0, 500)]
     assert ("insert", 500, 500) in phases
     json.dumps([check.actual for check in report.checks])
     with connected(configured(uri).milvus) as client:

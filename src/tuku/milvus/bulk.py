@@ -33,10 +33,10 @@ _POLL_S = 0.1
 
 @dataclass
 class _Watched:
-    """An import that is under way, and when it was last seen to get further (s, `time.monotonic`)."""
+    """An import that is under way, and when it, or another of the load, last got further (s, `time.monotonic`)."""
 
+    moved_s: float
     percent: int = -1
-    moved_s: float = field(default_factory=time.monotonic)
 
     def stands_for(self, seconds: float) -> bool:
         return time.monotonic() - self.moved_s > seconds
@@ -52,7 +52,7 @@ class BulkImport:
         ledger: of this load; what it knows to be done is not done again.
         layout: of the collection.
         in_flight: imports at once.
-        stall_s: one that gets no further for so long has failed.
+        stall_s: one has failed if neither it nor any other gets further for so long.
         before_each: called before anything is staged, started, noted or removed; what it raises ends the load. (Files
             and ledger may be those of another process by then: this one may have stood still for long.)
         progress: told how many rows have been imported.
@@ -108,7 +108,7 @@ class BulkImport:
             if job is not None:
                 del going[job.job_id]
                 self._note(name, replace(file, state="importing", job_id=job.job_id))
-                self._watched[name] = _Watched()
+                self._watched[name] = _Watched(time.monotonic())
             elif file.state == "importing" and file.job_id not in listed:
                 raise ForgottenJobError(
                     f"Milvus does not know the import {file.job_id} of {self.staging.path(name)} any more, which had"
@@ -155,7 +155,7 @@ class BulkImport:
         except MilvusAwayError as error:  # it may have begun: not to be waited out, the next load looks for it
             raise MilvusError(error.message, error.remedy) from error
         self._note(name, replace(file, state="importing", job_id=job_id))
-        self._watched[name] = _Watched()
+        self._watched[name] = _Watched(time.monotonic())
 
     def _wait_for(self, most: int) -> None:
         """Until no more than so many imports are under way."""
@@ -189,11 +189,14 @@ class BulkImport:
         self.progress(rows)
 
     def _grant_patience(self) -> None:
-        """As long as any import gets further, those that wait for their turn do not stand still."""
+        """As long as any import gets further, none stands still.
+
+        Those that wait for their turn cannot be told by their percent: Milvus 2.4 and newer says 10 when it has planned
+        to read a file, 40 when it has planned to import it, 70 or 80 until statistics and index have their turn.
+        """
         latest_s = max((watched.moved_s for watched in self._watched.values()), default=0.0)
         for watched in self._watched.values():
-            if watched.percent <= 0:
-                watched.moved_s = max(watched.moved_s, latest_s, self._ended_s)
+            watched.moved_s = max(latest_s, self._ended_s)
 
     def _ask(self, job_id: str, watched: _Watched) -> ImportJob | None:
         """What has become of a job; None if Milvus is away, which it may be as long as an import may stand still."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Strategy = Literal["upsert", "rebuild"]
 
 Progress = Callable[[str, int, int], None]
-"""Called with the phase (``insert``, ``import``, ``index``, ``verify``), rows done, rows in all."""
+"""Called with the phase (``insert``, ``import``, ``index``, ``memory``, ``verify``), rows done, rows in all."""
 
 
 class LakeSource(LakeReader, Protocol):
@@ -137,9 +137,11 @@ class LoadContext(LoadOrder):
         milvus = self.config.milvus
         self.progress("index", 0, rows)
         index.wait_indexed(self.client, name, milvus, rows, milvus.timeout_s)
+        self.progress("index", rows, rows)
+        self.progress("memory", 0, rows)
         copies = made_as.replicas(collection.properties(self.client, name), milvus)
         index.load(self.client, name, milvus.timeout_s, replicas=copies)
-        self.progress("index", rows, rows)
+        self.progress("memory", rows, rows)
 
     def prove(self, name: str) -> list[Check]:
         """Compare a collection with the lake."""

@@ -180,7 +180,7 @@ def load(client: MilvusClient, name: str, timeout_s: float, *, replicas: int | N
         client: an open client.
         name: the collection or alias.
         timeout_s: the deadline.
-        replicas: copies of it; None: as many as there are, or one.
+        replicas: copies of it; None: one. A server before 2.5 refuses another number than it is loaded with.
 
     Raises:
         MilvusError: it was not loaded at the deadline.

@@ -119,13 +119,14 @@ def _complete(context: LoadContext, ledger: LoadLedger, bulk: BulkImport) -> Non
     if not bulk.short:
         return
     for number, part in enumerate(cut_into(context.lake.batches(IMAGES.names), ledger.rows_per_file)):
-        name = file_name(number)
-        if name in bulk.short:
+        if file_name(number) in bulk.short:
             context.require_lease()
             batch_rows = context.config.load.batch_rows
             load.upsert(context.client, ledger.collection, part, batch_rows, parallel=context.parallel)
-            bulk.settled(name)
     load.flush(context.client, ledger.collection, context.config.milvus.timeout_s)
+    # Only now: nobody would flush what a file noted before has sent, and nothing is indexed until then.
+    for name in sorted(bulk.short):
+        bulk.settled(name)
 
 
 def _sent_check(context: LoadContext, inserted: int) -> Check:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.import_jobs import LOST_ROWS, PlayedImporter
+from fakes.import_jobs import LOST_ROWS, OneNode, PlayedImporter
 from fakes.memory_lake import DIM, images
 from tuku.errors import LeaseLostError, MilvusError
 from tuku.load_ledger import LoadLedger
@@ -133,6 +134,34 @@ def test_one_that_never_ends_is_named_and_the_next_load_begins_anew(tmp_path: Pa
     assert raised.value.exit_code == 4
     assert list(LoadLedger.all(DiskStorage(tmp_path / "lake"))) == []
     assert not (tmp_path / "staged").exists()
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> OneNode:
+    """Its clock is the load's."""
+    importer = OneNode()
+    monkeypatch.setattr(bulk_module, "time", SimpleNamespace(monotonic=lambda: importer.now_s))
+    return importer
+
+
+def test_those_that_wait_for_their_turn_at_any_percent_do_not_stand_still(tmp_path: Path, node: OneNode) -> None:
+    """Nine files at once and a node that does one at a time: each waits far longer than `stall_s`, twice."""
+    ledger = begun(tmp_path)
+    ledger.rows_per_file = 3
+    bulk(tmp_path, node, ledger, in_flight=16, stall_s=60.0).run(tables())
+    assert node.imported == {f"i{n}": 1 for n in range(25)}
+    assert node.most_at_once == 9
+    assert node.ended_s > 8 * 2 * node.turn_s
+    assert {file.state for file in ledger.files.values()} == {"done"}
+
+
+def test_one_that_is_stuck_among_others_is_found_when_the_others_have_ended(tmp_path: Path, node: OneNode) -> None:
+    node.stuck, ledger = 4, begun(tmp_path)
+    ledger.rows_per_file = 3
+    with pytest.raises(ImportFailedError, match=r"part-00003.parquet .*job 4\) has stood at 40% for 60 s"):
+        bulk(tmp_path, node, ledger, in_flight=16, stall_s=60.0).run(tables())
+    assert node.imported.total() == 25 - 3
+    assert 60 < node.now_s - node.ended_s < 80
 
 
 def test_a_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:

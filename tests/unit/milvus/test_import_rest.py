@@ -238,6 +238,20 @@ def test_a_managed_service_is_given_addresses_and_keys(cloud: ImportService, cap
     assert not [secret for secret in (*KEYS.values(), TOKEN) if secret in said]
 
 
+def test_why_a_job_failed_is_told_without_the_keys(cloud: ImportService) -> None:
+    reason = f"access denied for {KEYS['AWS_ACCESS_KEY_ID']}/{KEYS['AWS_SECRET_ACCESS_KEY']}, asked by {TOKEN}"
+    cloud.jobs["7"] = {"collection": "c", "path": "s3://b/a.parquet", "state": "Failed", "rows": 0, "reason": reason}
+    [job] = managed(cloud).jobs("c")
+    assert job.reason == "access denied for ***/***, asked by ***"
+
+
+def test_a_password_of_the_address_is_not_shown(service: ImportService) -> None:
+    uri = service.url.replace("http://", "http://root:s%65cret@")
+    service.instead = 400, b"root, your password secret is old"
+    with pytest.raises(MilvusError, match=r"your password \*\*\* is old"):
+        RestImporter(Config.model_validate({"milvus": {"uri": uri, "token": TOKEN}})).is_there()
+
+
 @pytest.fixture
 def certificate(tmp_path: Path) -> dict[str, str]:
     """Of a server, and of its clients too, that is not called 127.0.0.1."""
