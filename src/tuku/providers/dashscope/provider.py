@@ -96,8 +96,11 @@ def _create_captioner(config: CaptionConfig, description: ModelDescription, acce
 
 def _create_embedder(config: EmbedConfig, description: ModelDescription, access: Access | None) -> Embedder:
     from tuku.providers.dashscope.embedder import DashScopeEmbedder
+    from tuku.providers.dashscope.fusing import FusingDashScopeEmbedder
 
-    return DashScopeEmbedder(description, config, required_access(access), *_key_and_address("embed", config))
+    fuses = find_model("embed.model", description.model, EMBEDDERS).fusion is not None
+    kind = FusingDashScopeEmbedder if fuses else DashScopeEmbedder
+    return kind(description, config, required_access(access), *_key_and_address("embed", config))
 
 
 def _create_reranker(
