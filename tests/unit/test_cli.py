@@ -20,6 +20,7 @@ from tuku.runtime import ingest as ingesting
 from tuku.runtime import loading, searching
 
 COMMANDS = [
+    "evaluate",
     "ingest",
     "retry",
     "plan",
