@@ -35,7 +35,8 @@ def vector_of(item):
 class Service:
     """Answers items, except that `bad` ones fail their request and `missing` ones so often have no vector."""
 
-    def __init__(self, bad=(), missing=None, error=None):
+    def __init__(self, bad=(), missing=None, error=None, answer_s=0.001):
+        self.answer_s = answer_s
         self.bad, self.missing, self.error = set(bad), dict(missing or {}), error
         self.asked = []
         self.asked_first = asyncio.Event()
@@ -47,7 +48,7 @@ class Service:
     async def __call__(self, items):
         self.asked.append(list(items))
         self.asked_first.set()
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(self.answer_s)
         if self.error is not None:
             raise self.error
         if self.bad & {item.content for item in items}:
@@ -229,7 +230,7 @@ def test_all_who_ask_for_an_item_are_told_of_it_once(quota):
 
 
 def test_who_was_interrupted_is_told_of_what_had_been_sent(quota):
-    service, told = Service(), []
+    service, told = Service(answer_s=0.2), []
 
     async def scene():
         batcher = batcher_of(quota, service, items=1, concurrency=1)
