@@ -54,10 +54,10 @@ clean: ## remove what demo and tests made; the environment stays
 
 .venv/demo.stamp: .venv/bin/pip pyproject.toml constraints.txt
 	@echo "Setting up .venv (a minute or two the first time) …"
-	@$(PIP) -e '.[local,demo]'
+	@$(PIP) -e '.[local,demo,serve]'
 	@touch $@
 
 .venv/dev.stamp: .venv/bin/pip pyproject.toml constraints.txt
 	@echo "Setting up .venv for development (a minute or two the first time) …"
-	@$(PIP) -e '.[local,demo,dashscope,openai,s3,cluster,dev]'
+	@$(PIP) -e '.[local,demo,dashscope,openai,s3,cluster,serve,dev]'
 	@touch $@ .venv/demo.stamp

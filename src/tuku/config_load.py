@@ -24,7 +24,7 @@ from tuku.config_yaml import LocatedDict, YamlError, parse_yaml
 from tuku.errors import ConfigError
 
 _PREFIX = "TUKU__"
-_SECRET_VARIABLES = {"MILVUS_TOKEN": ("milvus", "token")}
+_SECRET_VARIABLES = {"MILVUS_TOKEN": ("milvus", "token"), "TUKU_SERVE_TOKEN": ("serve", "token")}
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _SHOWN_CHARACTERS = 80
 
