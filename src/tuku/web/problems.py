@@ -97,7 +97,8 @@ async def answer_problem(_request: Request, error: Exception) -> JSONResponse:
 def _of_tuku(error: TukuError) -> Refusal:
     cause = error.__cause__
     if isinstance(error, WhereError):
-        return Refusal(400, error.message, error.remedy, code="bad_filter", more={"place": error.place})
+        said = f"The filter{error.message.removeprefix('--where')}"
+        return Refusal(400, said, error.remedy, code="bad_filter", more={"place": error.place})
     if isinstance(error, OutOfServiceError):
         _log.warning("%s", error)
         return Refusal(
