@@ -1,8 +1,8 @@
 """`tuku serve`: a searcher that outlives a throttled model, a Milvus that restarts, and a collection that is rebuilt.
 
 A searcher is opened when it is first needed. When a model's service or Milvus fails it, another takes its place: the
-access to a service halts for good once its patience has ended (right for one search), and so is made anew with it. While
-a service goes on failing, nobody waits for it: within `AGAIN_S` of a failure to open, that failure is the answer.
+access to a service halts for good once its patience has ended (right for one search), and so is made anew with it.
+While a service goes on failing, nobody waits for it: within `AGAIN_S` of a failure, that failure is the answer.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class LiveCatalogue:
         with self._lock:
             now_s = self.clock()
             if self._refusal is not None and now_s - self._refused_s < AGAIN_S:
-                raise self._refusal
+                raise OutOfServiceError(*self._refusal.args) from self._refusal.__cause__
             opened = self._opened
             if opened is None or (opened.failed and now_s - opened.opened_s >= AGAIN_S):
                 opened = self._open()

@@ -25,14 +25,14 @@ from tuku.web.feedback import Feedback
 from tuku.web.guards import Guards, names_of
 from tuku.web.metrics import Counting, Metrics
 from tuku.web.models import Search, schemas_of
-from tuku.web.problems import Refusal, answer_problem
+from tuku.web.problems import RefusedError, answer_problem
 from tuku.web.site import Site
 from tuku.web.thumbnails import Thumbnails
 from tuku.web.token import Token, TokenGuard
 from tuku.web.turns import Turns
 
 _PICTURES_AT_ONCE, _PICTURES_WAITING = 4, 512
-_ERRORS = (Refusal, TukuError, RowError, RequestValidationError, ValidationError, HTTPException, Exception)
+_ERRORS = (RefusedError, TukuError, RowError, RequestValidationError, ValidationError, HTTPException, Exception)
 
 
 def make_app(config: Config, catalogue: Catalogue, storage: Storage | None) -> ASGIApp:

@@ -17,7 +17,7 @@ from tuku.config import Config
 from tuku.search.query import Query
 from tuku.uris import scheme_of
 from tuku.web.models import Asked, Search
-from tuku.web.problems import Refusal
+from tuku.web.problems import RefusedError
 
 BESIDE_BYTES = 65_536
 """What else than the picture may be in the body of a search."""
@@ -46,11 +46,11 @@ def of_parameters(parameters: Mapping[str, str], config: Config) -> Question:
 
     Raises:
         ValidationError: see `models.Search`.
-        Refusal: it has a picture.
+        RefusedError: it has a picture.
     """
     search = Search.model_validate(_typed(parameters))
     if search.image is not None:
-        raise Refusal(422, "A picture cannot be in the query string.", "Send it by POST.", code="invalid")
+        raise RefusedError(422, "A picture cannot be in the query string.", "Send it by POST.", code="invalid")
     return _question(search, None, config)
 
 
@@ -59,7 +59,7 @@ async def of_body(request: Request, config: Config) -> Question:
 
     Raises:
         ValidationError: see `models.Search`.
-        Refusal: another kind of body, or a picture that is too large or none.
+        RefusedError: another kind of body, or a picture that is too large or none.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
@@ -69,7 +69,7 @@ async def of_body(request: Request, config: Config) -> Question:
         return await _of_form(request, config)
     if kind.startswith("image/") or kind == "application/octet-stream":
         return _question(Search.model_validate(_typed(request.query_params)), await request.body(), config)
-    raise Refusal(
+    raise RefusedError(
         415,
         "This kind of body is not understood.",
         "Send application/json, multipart/form-data, or a picture as image/jpeg and the like.",
@@ -104,7 +104,7 @@ async def _of_form(request: Request, config: Config) -> Question:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str) and value != ""}
         files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
         if any(name != "image" for name, _ in files):
-            raise Refusal(422, "A file in a form is called image.", "See /api.", code="invalid")
+            raise RefusedError(422, "A file in a form is called image.", "See /api.", code="invalid")
         search = Search.model_validate(_typed(fields))
         content = await files[0][1].read() if files else _decoded(search.image, config)
     return _question(search, content or None, config)
@@ -117,7 +117,7 @@ def _typed(fields: Mapping[str, str]) -> dict[str, Any]:
         try:
             values["boosts"] = json.loads(values["boosts"])
         except (ValueError, RecursionError):
-            raise Refusal(
+            raise RefusedError(
                 422, "boosts is no JSON object.", 'Write it as {"stock": 1.2}.', code="invalid"
             ) from None
     return values
@@ -131,7 +131,7 @@ def _decoded(image: str | None, config: Config) -> bytes | None:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         addresses = ", or an http(s) URL" if config.serve.image_urls else ""
-        raise Refusal(
+        raise RefusedError(
             422, "The image is no base64.", f"Send the file's bytes in base64{addresses}.", code="invalid"
         ) from None
 
@@ -143,7 +143,7 @@ def _question(search: Search, content: bytes | None, config: Config) -> Question
         raise too_large(config)
     if content is None and search.image and _is_address(search.image):
         if not config.serve.image_urls:
-            raise Refusal(
+            raise RefusedError(
                 422, "This server fetches no pictures by their URL.", "Send the picture itself.", code="no_urls"
             )
         image = search.image
@@ -151,10 +151,10 @@ def _question(search: Search, content: bytes | None, config: Config) -> Question
     return Question(asked, None if content is None else hashlib.sha256(content).hexdigest())
 
 
-def too_large(config: Config) -> Refusal:
+def too_large(config: Config) -> RefusedError:
     """The answer to a picture beyond the limit."""
     limit = f"{config.serve.max_upload_bytes / 1e6:g} MB"
-    return Refusal(413, f"The picture has more than {limit}.", "Send a smaller one.", code="too_large")
+    return RefusedError(413, f"The picture has more than {limit}.", "Send a smaller one.", code="too_large")
 
 
 def _is_address(image: str) -> bool:

@@ -11,7 +11,7 @@ from importlib.resources import files
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from tuku.web.problems import Refusal
+from tuku.web.problems import RefusedError
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -27,11 +27,11 @@ def asset(name: str, headers: Headers) -> Response:
     """A file of the page. A browser asks each time whether it is still the one that it has.
 
     Raises:
-        Refusal: 404: there is no such file.
+        RefusedError: 404: there is no such file.
     """
     found = _assets().get(name)
     if found is None:
-        raise Refusal(404, "There is no such page.", "The search page is at /.", code="not_found")
+        raise RefusedError(404, "There is no such page.", "The search page is at /.", code="not_found")
     kept = {"Cache-Control": "no-cache", "ETag": found.etag}
     if found.etag in headers.get("if-none-match", ""):
         return Response(status_code=304, headers=kept)

@@ -1,5 +1,7 @@
-"""What stands before every request: names that a browser may call this server by, where a page that posts comes from,
-how large a body may be, and headers that keep a page from being used by others. Plain ASGI: bodies stay streams.
+"""What stands before every request.
+
+The names that a browser may call this server by, where a page that posts comes from, how large a body may be, and the
+headers that keep a page from being used by others. Plain ASGI: bodies stay streams.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tuku.config import ServeConfig
-from tuku.web.problems import Refusal
+from tuku.web.problems import RefusedError
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PROBES = frozenset({"/healthz", "/readyz"})
@@ -66,7 +68,7 @@ class Guards:
         app: ASGIApp,
         names: Collection[str] | None,
         most_bytes: Mapping[str, int],
-        too_large: Callable[[], Refusal],
+        too_large: Callable[[], RefusedError],
     ) -> None:
         self._app, self._names, self._most_bytes, self._too_large = app, names, most_bytes, too_large
 
@@ -84,7 +86,7 @@ class Guards:
             if scope["method"] not in _SAFE:
                 _require_same_origin(headers)
                 self._require_size(headers, most)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             await refusal.response()(scope, receive, send)
             return
         await self._app(scope, _limited(receive, most, self._too_large), send)
@@ -92,7 +94,7 @@ class Guards:
     def _require_name(self, host: str) -> None:
         """Against DNS rebinding: a stranger's page whose name leads here is still called by that name."""
         if self._names is not None and _without_port(host).lower() not in self._names:
-            raise Refusal(
+            raise RefusedError(
                 421,
                 "This server is not called so.",
                 "Open it by the address that `tuku serve` prints, or name this host in serve.allowed_hosts.",
@@ -110,10 +112,12 @@ def _require_same_origin(headers: Headers) -> None:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     same = origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
     if site not in {None, "same-origin", "none"} or not same:
-        raise Refusal(403, "Another site's page may not ask here.", "Use this server's own page.", code="cross_origin")
+        raise RefusedError(
+            403, "Another site's page may not ask here.", "Use this server's own page.", code="cross_origin"
+        )
 
 
-def _limited(receive: Receive, most: int, too_large: Callable[[], Refusal]) -> Receive:
+def _limited(receive: Receive, most: int, too_large: Callable[[], RefusedError]) -> Receive:
     """The body as it comes, and the refusal as soon as it is too long, whatever its header said."""
     got = 0
 

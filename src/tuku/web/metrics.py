@@ -20,19 +20,21 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        given = {"registry": self.registry}
-        self.requests = Counter("tuku_requests", "Requests answered.", ("route", "method", "status"), **given)
+        registry = self.registry
+        self.requests = Counter("tuku_requests", "Requests answered.", ("route", "method", "status"), registry=registry)
         self.request_seconds = Histogram(
-            "tuku_request_seconds", "From request to answer.", ("route",), buckets=_SECONDS, **given
+            "tuku_request_seconds", "From request to answer.", ("route",), buckets=_SECONDS, registry=registry
         )
         self.phase_seconds = Histogram(
-            "tuku_search_phase_seconds", "Phases of searches.", ("phase",), buckets=_SECONDS, **given
+            "tuku_search_phase_seconds", "Phases of searches.", ("phase",), buckets=_SECONDS, registry=registry
         )
-        self.thumbnails = Counter("tuku_thumbnails", "Thumbnails asked for.", ("outcome",), **given)
-        self.uploads_refused = Counter("tuku_uploads_refused", "Pictures that cannot be used.", ("reason",), **given)
-        self.feedback = Counter("tuku_feedback", "Clicks.", ("outcome",), **given)
-        self.searching = Gauge("tuku_searches", "Searches under way or waiting.", **given)
-        Gauge("tuku_info", "What this is.", ("version",), **given).labels(__version__).set(1)
+        self.thumbnails = Counter("tuku_thumbnails", "Thumbnails asked for.", ("outcome",), registry=registry)
+        self.uploads_refused = Counter(
+            "tuku_uploads_refused", "Pictures that cannot be used.", ("reason",), registry=registry
+        )
+        self.feedback = Counter("tuku_feedback", "Clicks.", ("outcome",), registry=registry)
+        self.searching = Gauge("tuku_searches", "Searches under way or waiting.", registry=registry)
+        Gauge("tuku_info", "What this is.", ("version",), registry=registry).labels(__version__).set(1)
 
     def searched(self, timings_ms: Mapping[str, float]) -> None:
         """A search has been answered."""

@@ -28,7 +28,9 @@ class Asked(BaseModel):
     boosts: dict[Annotated[str, Field(max_length=MAX_WHERE)], float] = Field(
         default={}, max_length=20, description="By condition: what the scores of images that meet it are multiplied by."
     )
-    group_by: Annotated[str, Field(max_length=255)] | None = Field(None, description="One image for each of its values.")
+    group_by: Annotated[str, Field(max_length=255)] | None = Field(
+        None, description="One image for each of its values."
+    )
     limit: int = Field(24, ge=1, le=MAX_LIMIT)
     offset: int = Field(0, ge=0, le=MAX_OFFSET)
     min_score: float | None = Field(None, allow_inf_nan=False)
@@ -40,7 +42,8 @@ class Search(Asked):
 
     text: Annotated[str, Field(max_length=MAX_TEXT)] | None = Field(None, examples=["a cat"])
     image: str | None = Field(
-        None, description="A picture's file in base64 (a data: URL is fine too). Where the server allows it, an http(s) URL."
+        None,
+        description="A picture's file in base64 (a data: URL is fine too). Where the server allows it, an http(s) URL.",
     )
 
 

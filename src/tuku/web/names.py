@@ -6,14 +6,14 @@ import base64
 import binascii
 
 from tuku.web.models import MAX_ID
-from tuku.web.problems import Refusal
+from tuku.web.problems import RefusedError
 
 
 def id_of(segment: str) -> str:
     """The id that a segment of a path stands for: itself, or after a ``~`` its UTF-8 in base64url without padding.
 
     Raises:
-        Refusal: 404: it can be no id.
+        RefusedError: 404: it can be no id.
     """
     image_id = segment
     if segment.startswith("~"):
@@ -32,6 +32,8 @@ def segment_of(image_id: str) -> str:
     return "~" + base64.urlsafe_b64encode(image_id.encode()).decode().rstrip("=")
 
 
-def no_image() -> Refusal:
+def no_image() -> RefusedError:
     """There is no such image."""
-    return Refusal(404, "There is no image of this id.", "Search again: the catalogue may have changed.", code="no_image")
+    return RefusedError(
+        404, "There is no image of this id.", "Search again: the catalogue may have changed.", code="no_image"
+    )

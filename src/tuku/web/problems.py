@@ -28,7 +28,7 @@ _BY_OPERATOR = "Try again in a minute. Whoever runs this server finds the reason
 _MODEL_WAIT_S, _COLLECTION_WAIT_S = 20, 5
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request that is not answered.
 
     Args:
@@ -73,20 +73,20 @@ class Refusal(Exception):
         return JSONResponse(problem, self.status, headers, MEDIA_TYPE)
 
 
-def refusal_of(error: Exception) -> Refusal:
+def refusal_of(error: Exception) -> RefusedError:
     """What a client is told of an error."""
-    if isinstance(error, Refusal):
+    if isinstance(error, RefusedError):
         return error
     if isinstance(error, RequestValidationError | ValidationError):
         return _invalid(error.errors())
     if isinstance(error, HTTPException):
-        return Refusal(error.status_code, f"{error.detail}.", "The API is described at /api.", code="http")
+        return RefusedError(error.status_code, f"{error.detail}.", "The API is described at /api.", code="http")
     if isinstance(error, RowError):
         return _unusable_picture(error)
     if isinstance(error, TukuError):
         return _of_tuku(error)
     _log.error("Unexpected %s", type(error).__name__, exc_info=error)
-    return Refusal(500, "Something went wrong here.", _BY_OPERATOR, code="unexpected")
+    return RefusedError(500, "Something went wrong here.", _BY_OPERATOR, code="unexpected")
 
 
 async def answer_problem(_request: Request, error: Exception) -> JSONResponse:
@@ -94,14 +94,14 @@ async def answer_problem(_request: Request, error: Exception) -> JSONResponse:
     return refusal_of(error).response()
 
 
-def _of_tuku(error: TukuError) -> Refusal:
+def _of_tuku(error: TukuError) -> RefusedError:
     cause = error.__cause__
     if isinstance(error, WhereError):
         said = f"The filter{error.message.removeprefix('--where')}"
-        return Refusal(400, said, error.remedy, code="bad_filter", more={"place": error.place})
+        return RefusedError(400, said, error.remedy, code="bad_filter", more={"place": error.place})
     if isinstance(error, OutOfServiceError):
         _log.warning("%s", error)
-        return Refusal(
+        return RefusedError(
             503, "The collection cannot be searched just now.", _BY_OPERATOR, code="out_of_service", retry_after_s=5
         )
     if isinstance(error, ConfigError):
@@ -111,8 +111,8 @@ def _of_tuku(error: TukuError) -> Refusal:
         throttled = isinstance(cause, RowError) and cause.code == "throttled"
         status, what = (429, "lets no more requests through") if throttled else (503, "does not answer")
         message = f"The service of the model {what} just now."
-        return Refusal(status, message, _BY_OPERATOR, code="model_away", retry_after_s=_MODEL_WAIT_S)
-    return Refusal(
+        return RefusedError(status, message, _BY_OPERATOR, code="model_away", retry_after_s=_MODEL_WAIT_S)
+    return RefusedError(
         503,
         "The collection does not answer just now.",
         _BY_OPERATOR,
@@ -121,21 +121,23 @@ def _of_tuku(error: TukuError) -> Refusal:
     )
 
 
-def _bad_query(error: ConfigError) -> Refusal:
-    return Refusal(400, error.message, error.remedy, code="bad_query")
+def _bad_query(error: ConfigError) -> RefusedError:
+    return RefusedError(400, error.message, error.remedy, code="bad_query")
 
 
-def _unusable_picture(fault: RowError) -> Refusal:
+def _unusable_picture(fault: RowError) -> RefusedError:
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if fault.code == "too_large" else HTTPStatus.UNPROCESSABLE_ENTITY
     message = f"This picture cannot be searched with: {fault.sentence}"
-    return Refusal(status, message, "Give a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF file.", code=fault.code)
+    return RefusedError(status, message, "Give a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF file.", code=fault.code)
 
 
-def _invalid(errors: Sequence[Any]) -> Refusal:
+def _invalid(errors: Sequence[Any]) -> RefusedError:
     """Without the values that were sent: they may be anything, of any size."""
     found = [
         {"field": ".".join(str(part) for part in each["loc"] if part not in {"body", "query"}), "message": each["msg"]}
         for each in errors
     ]
     said = "; ".join(f"{each['field']}: {each['message']}" if each["field"] else each["message"] for each in found[:5])
-    return Refusal(422, f"The request is not valid: {said}.", "See /api.", code="invalid", more={"errors": found[:20]})
+    return RefusedError(
+        422, f"The request is not valid: {said}.", "See /api.", code="invalid", more={"errors": found[:20]}
+    )

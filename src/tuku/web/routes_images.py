@@ -13,7 +13,7 @@ from tuku.search.results import Result
 from tuku.web.answers import result_dict, to_json
 from tuku.web.models import Found, Images, Problem
 from tuku.web.names import id_of, no_image
-from tuku.web.problems import Refusal
+from tuku.web.problems import RefusedError
 from tuku.web.routes_search import json_response
 from tuku.web.site import Here
 
@@ -66,7 +66,7 @@ async def thumbnail(
     counted = site.metrics.thumbnails.labels
     try:
         made, outcome = await site.thumbnails.get(id_of(image_id), int(w))
-    except (Refusal, TukuError):
+    except (RefusedError, TukuError):
         counted("refused").inc()
         raise
     if made.missing:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from tuku.html import page_environment
 from tuku.web.assets import asset
 from tuku.web.metrics import CONTENT_TYPE
-from tuku.web.problems import Refusal, refusal_of
+from tuku.web.problems import RefusedError, refusal_of
 from tuku.web.reference import operations
 from tuku.web.site import Here, Site
 from tuku.web.token import COOKIE, SESSION_S, Token
@@ -109,7 +109,7 @@ def _own_path(path: str) -> str:
     return path if own else "/"
 
 
-async def _refusal(site: Site) -> Refusal | None:
+async def _refusal(site: Site) -> RefusedError | None:
     try:
         await site.ask(site.catalogue.check)
     except Exception as error:  # noqa: BLE001  whatever it is, it is not ready

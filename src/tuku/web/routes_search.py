@@ -16,7 +16,7 @@ from tuku.web import asking
 from tuku.web.answers import answer_dict, field_dicts, to_json
 from tuku.web.models import Answer, Asked, Click, Fields, Problem, Search, parameters_of
 from tuku.web.names import id_of, no_image
-from tuku.web.problems import Refusal
+from tuku.web.problems import RefusedError
 from tuku.web.site import Here, Site
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -99,7 +99,7 @@ async def fields(site: Here) -> Response:
 async def feedback(click: Click, site: Here) -> Response:
     """Say which result was opened. It is kept in the lake, if the configuration says so."""
     if click.rank > len(click.results) or click.results[click.rank - 1] != click.id:
-        raise Refusal(422, "The result of this rank is another one.", "rank counts from 1.", code="invalid")
+        raise RefusedError(422, "The result of this rank is another one.", "rank counts from 1.", code="invalid")
     if site.feedback is not None:
         site.feedback.add(click, datetime.now(timezone.utc))
     return Response(status_code=204)

@@ -39,7 +39,7 @@ class Site:
         """What the catalogue answers, in its turn.
 
         Raises:
-            Refusal: 503: too many are asking.
+            RefusedError: 503: too many are asking.
             TukuError: whatever the catalogue raised.
             RowError: likewise.
         """

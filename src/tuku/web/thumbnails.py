@@ -79,7 +79,7 @@ class Thumbnails:
         """A thumbnail, and how it came about: ``hit``, ``made`` or ``missing``.
 
         Raises:
-            Refusal: 503: too many are being made.
+            RefusedError: 503: too many are being made.
             TukuError: the collection does not answer.
         """
         key = (image_id, width)

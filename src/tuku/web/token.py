@@ -11,7 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tuku.web.problems import Refusal
+from tuku.web.problems import RefusedError
 
 COOKIE = "tuku_session"
 SESSION_S = 7 * 24 * 3600
@@ -79,7 +79,7 @@ class TokenGuard:
         elif scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             await self._login(scope, receive, send)
         else:
-            refusal = Refusal(401, "This needs the token.", "Send it as Authorization: Bearer …", code="no_token")
+            refusal = RefusedError(401, "This needs the token.", "Send it as Authorization: Bearer …", code="no_token")
             await refusal.response()(scope, receive, send)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from tuku.web.problems import Refusal
+from tuku.web.problems import RefusedError
 
 T = TypeVar("T")
 
@@ -32,11 +32,13 @@ class Turns:
         """What the work returns or raises.
 
         Raises:
-            Refusal: 503: too much is waiting, or it took too long. What has begun goes on to its end all the same, and
-                keeps its thread until then.
+            RefusedError: 503: too much is waiting, or it took too long. What has begun goes on to its end all the
+                same, and keeps its thread until then.
         """
         if self.taken >= self._most:
-            raise Refusal(503, "Too many searches at once.", "Try again in a moment.", code="busy", retry_after_s=1)
+            raise RefusedError(
+                503, "Too many searches at once.", "Try again in a moment.", code="busy", retry_after_s=1
+            )
         self.taken += 1
         loop = asyncio.get_running_loop()
         future = self._threads.submit(work)
@@ -49,7 +51,7 @@ class Turns:
             if _raised_by(future):
                 raise
             future.cancel()
-            raise Refusal(
+            raise RefusedError(
                 503,
                 f"There was no answer within {self._timeout_s:g} s.",
                 "Try again in a moment, or ask for less.",
