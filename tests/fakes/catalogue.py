@@ -73,7 +73,10 @@ class FakeCatalogue:
         return self.images[:limit]
 
     def fields(self) -> KnownFields:
-        return {**seen_in(each.metadata for each in self.images), **seen_in([{"id": "x", "origin": "x"}])}
+        return {
+            **seen_in(each.metadata for each in self.images),
+            **seen_in([{"id": "x", "origin": "x", "keywords": ["x"]}]),
+        }
 
     def has_field(self, name: str) -> bool:
         return False

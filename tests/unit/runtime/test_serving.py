@@ -44,7 +44,7 @@ def fill(milvus: MilvusConfig, model: str) -> None:
         collection.create(client, milvus.collection, milvus, DIM, model)
         rows = []
         for name, vector in zip(COLOURS, embedder.embed_passages([f"a {each}" for each in COLOURS]), strict=True):
-            row = {each: "" for each in ("run_id", "caption_model", "embed_model", "content_sha256")}
+            row = dict.fromkeys(("run_id", "caption_model", "embed_model", "content_sha256"), "")
             row |= {"id": name, "origin": f"/x/{name}.png", "image_description": f"a {name} one", "keywords": [name]}
             rows.append({**row, "image_embedding": vector, "text_embedding": vector, "price": len(name)})
         client.insert(milvus.collection, rows)
@@ -116,7 +116,7 @@ def test_it_finds_by_text_by_id_and_by_likeness(config):
         assert {each.id for each in catalogue.some(3)} < set(COLOURS)
         alike = catalogue.similar("red", Query(limit=5, where="price > 2", target="both"))
         assert alike is not None
-        assert [each.id for each in alike.results][0] == "yellow"
+        assert alike.results[0].id == "yellow"
         assert (len(alike.results), "red" in [each.id for each in alike.results]) == (4, False)
         assert alike.query.where == "price > 2"
         assert catalogue.find("nobody") is None
@@ -160,7 +160,7 @@ def test_it_opens_once_there_is_something_to_open(config):
 
 
 def test_a_collection_of_another_model_is_not_searched_for_long(config):
-    with live(config) as (catalogue, opening, clock):
+    with live(config) as (catalogue, _, clock):
         assert catalogue.search(Query(text="red")).results
         fill(config.milvus, "other/model@1")
         clock.now_s += CHECK_S

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from unit.web.conftest import serving
 from PIL import Image
 
 from fakes.catalogue import HOSTILE, FakeCatalogue
@@ -21,6 +20,7 @@ from fakes.models import COLOURS
 from tuku.errors import ConfigError, MilvusError, RowError, StoppedError, VectorSpaceError
 from tuku.runtime.serving import OutOfServiceError
 from tuku.search.results import Result
+from unit.web.conftest import serving
 
 BLUE = png(COLOURS["blue"], 64)
 
@@ -65,7 +65,7 @@ def test_a_text_is_searched_by_url_and_by_json(client):
     ids=["base64", "data", "form", "body"],
 )
 def test_a_picture_is_searched_however_it_comes(client, asked):
-    answer = client.post("/api/v1/search", params={} if "json" in asked else {}, **asked)
+    answer = client.post("/api/v1/search", **asked)
     assert ids(answer)[0] == "blue"
     assert answer.json()["query"]["image"] == "(given as bytes)"
     assert answer.json()["query"]["image_sha256"] == hashlib.sha256(BLUE).hexdigest()
@@ -300,7 +300,7 @@ def test_the_description_knows_every_route_and_the_page_shows_it(client):
         "/api/v1/feedback",
     }
     text = json.dumps(schema)
-    for name in set(part.split('"')[0] for part in text.split("#/components/schemas/")[1:]):
+    for name in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert name in schema["components"]["schemas"]
     page = client.get("/api")
     assert page.headers["content-type"].startswith("text/html")

@@ -7,7 +7,6 @@ import time
 from contextlib import contextmanager
 
 import pyarrow.parquet as pq
-from unit.web.conftest import serving
 
 from fakes.files import png
 from fakes.models import COLOURS
@@ -15,6 +14,7 @@ from tuku import __version__
 from tuku.errors import StoppedError
 from tuku.schemas import CLICKS
 from tuku.storage import DiskStorage
+from unit.web.conftest import serving
 
 BLUE = png(COLOURS["blue"], 64)
 

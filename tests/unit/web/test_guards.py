@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from unit.web.conftest import BASE, serving
 
 from tuku.config import Config, ServeConfig
 from tuku.config_load import load_config
@@ -13,6 +12,7 @@ from tuku.errors import ConfigError
 from tuku.web.guards import is_loopback
 from tuku.web.server import require_closed
 from tuku.web.token import SESSION_S, Token
+from unit.web.conftest import BASE, serving
 
 TOKEN = "correct horse battery staple"
 SEARCH = "/api/v1/search?text=red"

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
-from unit.web.conftest import serving
 
 from fakes.catalogue import FakeCatalogue
 from fakes.files import png
@@ -18,6 +17,7 @@ from tuku.search.results import Result
 from tuku.web.names import id_of, segment_of
 from tuku.web.thumbnails import Thumbnails
 from tuku.web.turns import Turns
+from unit.web.conftest import serving
 
 
 def opened(answer) -> Image.Image:
