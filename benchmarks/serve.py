@@ -43,6 +43,8 @@ COLOURS = ("red", "green", "blue", "white", "black", "yellow")
 
 @dataclass(frozen=True)
 class Measured:
+    """What so many users got."""
+
     users: int
     per_s: float
     p50_ms: float
