@@ -32,7 +32,7 @@ format: .venv/dev.stamp ## mend what ruff can mend
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
 test: lint type imports ## all checks and all tests but the long ones
-	@$(BIN)/python -m pytest -q -m "not long" --durations=15
+	@$(BIN)/python -m pytest -q -m "not long" -n 2 --dist loadfile --durations=15
 
 test-long: .venv/dev.stamp ## jobs against the local DashScope, with faults, stops and budgets (minutes)
 	@$(BIN)/python -m pytest -q -m long
@@ -40,9 +40,9 @@ test-long: .venv/dev.stamp ## jobs against the local DashScope, with faults, sto
 test-fast: .venv/dev.stamp ## the tests that are done in seconds
 	@$(BIN)/python -m pytest -q -m "not ray and not milvus" tests/unit tests/contract
 
-bench: .venv/dev.stamp ## the benchmarks: each prints ratios (half an hour)
+bench: .venv/dev.stamp ## the benchmarks: each prints ratios (about an hour)
 	@$(PIP) -e '.[bench]'
-	@for script in local_ingest fetch memory; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in local_ingest fetch memory load serve; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean: ## remove what demo and tests made; the environment stays
 	@rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -92,7 +92,7 @@ def by_tuku(config: Config, lake: LakeView, dim: int, exported: Mapping[str, Exp
     exporter = _Exporter(exported)
 
     def progress(phase: str, done: int, total: int) -> None:
-        if phase == "index" and done == total:
+        if phase == "memory" and done == total:
             with connected(config.milvus) as client:
                 assert collection.count(client, config.milvus.collection) == total
         seen.setdefault((phase, done == total), time.perf_counter() - started)
@@ -112,4 +112,4 @@ def by_tuku(config: Config, lake: LakeView, dim: int, exported: Mapping[str, Exp
             )
         )
     filling = "import" if ("import", True) in seen else "insert"
-    return Times(seen[filling, True], seen["index", True], time.perf_counter() - started, exporter.seconds)
+    return Times(seen[filling, True], seen["memory", True], time.perf_counter() - started, exporter.seconds)

@@ -13,6 +13,7 @@ import click
 from tuku import __version__
 from tuku.cli_collections import collections, rollback
 from tuku.cli_errors import errors
+from tuku.cli_evaluate import evaluate
 from tuku.cli_lake import lake
 from tuku.cli_options import budget, catalogue, common, of_failed, overridden, patience, read_config, wait_s
 from tuku.cli_output import complain, fail, make_progress, show, show_proof, show_report
@@ -153,6 +154,7 @@ def doctor(manifest: str | None, profile: Path | None, overrides: Sequence[str],
 
 cli.add_command(collections)
 cli.add_command(errors)
+cli.add_command(evaluate)
 cli.add_command(lake)
 cli.add_command(rollback)
 cli.add_command(search)

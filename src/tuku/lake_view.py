@@ -114,6 +114,13 @@ class LakeView:
         """The runs this view is made of, and those that the compactions among them replace."""
         return {run.run_id for run in self.runs}.union(*(run.replaces for run in self.runs))
 
+    def sources(self) -> list[str]:
+        """Names of its files. Runs that brought and deleted nothing have none, and files are never written again.
+
+        As long as these are the same, so are the images and their order; a compaction changes them.
+        """
+        return [file.name for file in self.files]
+
     def rows(self) -> int:
         """Number of images."""
         return self._rows

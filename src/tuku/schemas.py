@@ -167,20 +167,3 @@ TWINS = _extend(ROWS, pa.field("content_sha256", pa.string()))
 
 # The lake: images that a snapshot took out of the catalogue.
 DELETED = pa.schema([pa.field("image_id", pa.string())])
-
-# Clicks on results, in <lake>/feedback/clicks-*.parquet.
-CLICKS = pa.schema(
-    [
-        pa.field("clicked_at", pa.timestamp("us", tz="UTC")),
-        pa.field("text", pa.string()),  # of the query; null without
-        pa.field("target", pa.string()),  # image, text or both: the option --in
-        pa.field("where", pa.string()),
-        pa.field("image_given", pa.bool_()),  # whether a picture was searched with
-        pa.field("image_sha256", pa.string()),  # of its file; the picture itself is kept nowhere
-        pa.field("like", pa.string()),  # image_id, where the query was "more like this"
-        pa.field("shown", pa.list_(pa.struct([pa.field("id", pa.string()), pa.field("rank", pa.int32())]))),
-        pa.field("clicked_id", pa.string()),
-        pa.field("clicked_rank", pa.int32()),  # from 1
-        pa.field("tuku_version", pa.string()),
-    ]
-)

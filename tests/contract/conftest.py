@@ -6,11 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract.implementations import CAPTIONERS, EMBEDDERS
+from contract.implementations import CAPTIONERS, EMBEDDERS, RANKERS
 from fakes.dashscope import DashScopeServer, Settings
 from tuku.config import Config
-from tuku.protocols import Captioner, Embedder
-from tuku.providers.registry import create_captioner, create_embedder, describe_captioner, describe_embedder
+from tuku.protocols import Captioner, Embedder, VisionRanker
+from tuku.providers.registry import (
+    create_captioner,
+    create_embedder,
+    create_reranker,
+    describe_captioner,
+    describe_embedder,
+    describe_reranker,
+)
 from tuku.runtime.access import local_access
 
 
@@ -37,6 +44,15 @@ def embedder(request: pytest.FixtureRequest) -> Embedder:
     config = EMBEDDERS[request.param]
     config = config.model_copy(update={"base_url": _address(config.provider, request)})
     return create_embedder(config, local_access(describe_embedder(config), Config()))
+
+
+@pytest.fixture(scope="module")
+def ranker(request: pytest.FixtureRequest) -> VisionRanker:
+    config = RANKERS[request.param]
+    config = config.model_copy(update={"base_url": _address(config.provider, request)})
+    made = create_reranker(config, local_access(describe_reranker(config), Config(), "rerank"))
+    assert isinstance(made, VisionRanker)
+    return made
 
 
 def _address(provider: str, request: pytest.FixtureRequest) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuku.config import CaptionConfig, EmbedConfig, QuotaConfig
+from tuku.config import CaptionConfig, EmbedConfig, QuotaConfig, RerankConfig
 
 _NO_HINDRANCE = QuotaConfig(requests_per_min=60_000)
 
@@ -23,10 +23,17 @@ EMBEDDERS = {
         provider="dashscope", model="multimodal-embedding-v1", quota=_NO_HINDRANCE
     ),
 }
+RANKERS = {
+    "dashscope": RerankConfig(provider="dashscope", quota=_NO_HINDRANCE),
+    "openai": RerankConfig(provider="openai", model="qwen3-vl-flash", quota=_NO_HINDRANCE),
+}
 
 each_captioner = pytest.mark.parametrize(
     "captioner", [pytest.param(name, id=name) for name in CAPTIONERS], indirect=True, scope="module"
 )
 each_embedder = pytest.mark.parametrize(
     "embedder", [pytest.param(name, id=name) for name in EMBEDDERS], indirect=True, scope="module"
+)
+each_ranker = pytest.mark.parametrize(
+    "ranker", [pytest.param(name, id=name) for name in RANKERS], indirect=True, scope="module"
 )

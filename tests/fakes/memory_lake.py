@@ -91,6 +91,9 @@ class MemoryLake:
     def run_ids(self) -> set[str]:
         return set(self.committed)
 
+    def sources(self) -> list[str]:
+        return sorted({*(row["run_id"] for row in self.view.values()), *self.gone})
+
     def changed_since(self, run_ids: set[str]) -> Iterator[pa.Table]:
         changed = [row for row in self.view.values() if row["run_id"] not in run_ids]
         if changed:

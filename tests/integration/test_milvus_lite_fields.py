@@ -163,3 +163,12 @@ def test_in_place_readers_are_not_cut_off_for_it(uri: str) -> None:
     report = run(configured(uri, milvus={"consistency": "Strong"}, **in_place), catalogue(50), "r2")
     assert report.strategy == "upsert"
     assert "milvus.consistency is Strong and was Bounded: only a rebuild changes that" in report.reason
+
+
+def test_the_lake_is_read_without_its_vectors_when_types_are_looked_at(uri: str) -> None:
+    lake, asked = catalogue(10), list[list[str]]()
+    batches = lake.batches
+    lake.batches = lambda columns: (asked.append(list(columns)), batches(columns))[1]
+    assert failed(run(configured(uri, milvus={"indexed_metadata": TYPED}), lake)) == []
+    assert "metadata" in asked[0]
+    assert not any(name.endswith("embedding") for name in asked[0])

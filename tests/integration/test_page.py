@@ -124,7 +124,7 @@ def test_a_text_is_searched_by_keyboard_alone(quiet, tmp_path):
         quiet.wait("document.querySelectorAll('.open').length === 48")
         assert len(set(tiles(quiet))) == 48
     clicks = [row for file in tmp_path.rglob("*.parquet") for row in pq.read_table(file).to_pylist()]
-    assert [(row["text"], row["clicked_id"], row["clicked_rank"]) for row in clicks] == [
+    assert [(row["text"], row["image_id"], row["rank"]) for row in clicks] == [
         ("something blue", found[1], 2),
         ("something blue", found[2], 3),
     ]

@@ -16,9 +16,12 @@ from support import Ran, Tuku
 from tuku.config import Config
 from tuku.errors import ConfigError, LeaseLostError, VectorSpaceError
 from tuku.lake import Lake, Stamp
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import alias, collection, index, shelf
 from tuku.milvus.connect import connected
+from tuku.milvus.identity import target
 from tuku.providers.registry import describe_embedder
+from tuku.storage import DiskStorage
 
 pytestmark = pytest.mark.milvus
 
@@ -162,8 +165,8 @@ def test_two_lakes_that_fill_one_alias_leave_each_other_alone_and_the_later_one_
         load(uri, lake, "r1", progress=meanwhile)
     assert live(config) == "tuku__m1"
     assert names(config) == ["tuku__r1", "tuku__m1"]  # it was not dropped while it was being filled
-    load(uri, lake, "r2")
-    assert names(config) == ["tuku__r2", "tuku__m1"]
+    load(uri, lake, "r2")  # goes on with what the first one has filled
+    assert names(config) == ["tuku__r1", "tuku__m1"]
 
 
 def test_notes_that_nobody_can_read_are_passed_over(uri: str, lake: MemoryLake) -> None:
@@ -195,9 +198,25 @@ def test_a_plain_collection_is_listed_alone_and_stands_in_the_way_of_an_alias(ur
     with connected(plain.milvus) as client:
         [only] = shelf.shelved(client, plain)
     assert (only.name, only.live, only.rows) == ("tuku", True, 60)
+    assert only.proven_at is not None
     for act in (names, go_back):
         with pytest.raises(ConfigError, match=r"stands where the alias of that name would go.*load\.alias: false"):
             act(configured(uri))
+
+
+def test_a_plain_collection_of_an_earlier_tuku_is_proven_by_the_next_load(
+    uri: str, lake: MemoryLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = configured(uri, load={"alias": False})
+    with monkeypatch.context() as patched:
+        patched.setattr(alias, "proven_now", dict)
+        load(uri, lake, "r1", {"alias": False})
+    with connected(plain.milvus) as client:
+        assert shelf.shelved(client, plain)[0].proven_at is None
+        load(uri, lake, "r2", {"alias": False})
+        proven_at = shelf.shelved(client, plain)[0].proven_at
+        load(uri, lake, "r3", {"alias": False})
+        assert shelf.shelved(client, plain)[0].proven_at == proven_at is not None
 
 
 def test_the_next_load_brings_the_older_collection_up_to_the_lake(uri: str, lake: MemoryLake) -> None:
@@ -282,6 +301,17 @@ def test_the_commands(loaded: Tuku) -> None:
     assert "no earlier collection" in nothing.err
     forward = loaded("rollback", "--to", second["name"])
     assert (forward.code, f"Readers of tuku see {second['name']} now" in forward.out) == (0, True)
+
+
+def test_a_rollback_forgets_that_the_load_of_what_it_leads_away_from_was_cut_off(loaded: Tuku) -> None:
+    """Cut off after the alias had moved: the next load would prove that collection again, and lead readers there."""
+    second, first = one_object(loaded("collections", "--json"))["collections"]
+    storage = DiskStorage(loaded.lake)
+    config = configured(str(loaded.folder / "milvus.db"))
+    for name in (first["name"], second["name"]):
+        LoadLedger(storage, name, target(config.milvus), "content", filled=1).save()
+    assert loaded("rollback").code == 0
+    assert [ledger.collection for ledger in LoadLedger.all(storage)] == [first["name"]]
 
 
 def test_not_while_another_run_works_on_the_lake_and_not_without_a_lake(loaded: Tuku) -> None:

@@ -20,6 +20,7 @@ from tuku.runtime import ingest as ingesting
 from tuku.runtime import loading, searching
 
 COMMANDS = [
+    "evaluate",
     "ingest",
     "retry",
     "plan",
@@ -186,7 +187,7 @@ def test_the_report_of_an_empty_lake(capsys, tmp_path):
 
 
 def test_what_nobody_expected_is_one_line_and_a_way_to_see_more(capsys, monkeypatch):
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
         raise ValueError("three of a kind\nand a second line")
 
     monkeypatch.delenv("TUKU_DEBUG", raising=False)
@@ -208,7 +209,7 @@ def test_what_nobody_expected_is_one_line_and_a_way_to_see_more(capsys, monkeypa
 
 
 def test_ctrl_c_outside_of_a_run(capsys, monkeypatch):
-    def stop(*_arguments: object) -> None:
+    def stop(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(searching, "search", stop)

@@ -30,7 +30,12 @@ SECTIONS = {
     "caption, embed": ("stages/caption.py", "stages/embed.py", "providers/**/*.py"),
 }
 # Not rows: a load's request, and a search's second look.
-ELSEWHERE = {"milvus/calls.py", "providers/dashscope/reranker.py"}
+ELSEWHERE = {
+    "milvus/calls.py",
+    "providers/api/ranker.py",
+    "providers/api/ranking_text.py",
+    "providers/dashscope/reranker.py",
+}
 # Where the code is not written in the call: what it may be.
 COMPUTED = {
     ("fetching/faults.py", "fault_of_request", False): {code for _, code, _ in fetching._LASTING},

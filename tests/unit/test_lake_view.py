@@ -300,3 +300,15 @@ def test_all_ways_to_read_agree(
     assert deleted(view, *names) == sorted(
         i for i, number in took_out.items() if i not in newest and number not in known
     )
+
+
+def test_what_its_images_come_from_is_the_same_after_a_run_that_brought_nothing(lake: Lake) -> None:
+    add_run(lake, "abc")
+    before = LakeView.everything(lake).sources()
+    add_run(lake, "")
+    assert LakeView.everything(lake).sources() == before
+    add_run(lake, "", gone="a")
+    add_run(lake, "d")
+    after = LakeView.everything(lake).sources()
+    assert after[:2] == before
+    assert len(after) == 4

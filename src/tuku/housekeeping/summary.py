@@ -37,6 +37,7 @@ _REASONS = {
     "unlisted": "files that no run counts",
     "rejected": "images of runs whose rows did not add up",
     "old runs": "reports and settled dead letters of old runs",
+    "loads": "what was begun to be loaded into Milvus, and never ended",
 }
 
 

@@ -15,7 +15,7 @@ from tuku.marker import KINDS
 from tuku.part_files import footer_rows
 from tuku.storage import Stored
 
-Reason = Literal["replaced", "work lists", "answers", "unfinished", "unlisted", "rejected", "old runs"]
+Reason = Literal["replaced", "work lists", "answers", "unfinished", "unlisted", "rejected", "old runs", "loads"]
 """Why a file can go; docs/lake.md explains each."""
 
 _DEPTH = 3  # of runs/<run_id>/<name>

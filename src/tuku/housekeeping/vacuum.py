@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tuku.housekeeping.loads import give_up, idle_ledgers
 from tuku.housekeeping.retention import Retention
 from tuku.housekeeping.steps import Steps
 from tuku.housekeeping.survey import Reason, Survey
@@ -38,6 +39,7 @@ def find_removals(lake: Lake, retention: Retention, *, thorough: bool = True) ->
     removals = [
         Removal(reason, run, tuple(files)) for run in lake.runs() for reason, files in survey.of_run(run).items()
     ]
+    removals += [Removal("loads", None, (file,)) for file in idle_ledgers(lake, retention)]
     stray = tuple(file for file in lake.storage.walk("", depth=1) if file.unfinished and survey.stale(file))
     return [*removals, Removal("unfinished", None, stray)] if stray else removals
 
@@ -50,6 +52,9 @@ def remove(lake: Lake, removals: Sequence[Removal], steps: Steps) -> None:
     for number, removal in enumerate(removals, start=1):
         steps.require()
         steps.told("vacuum", f"{number:,} of {len(removals):,}")
+        if removal.reason == "loads":
+            give_up(lake, removal.files)
+            continue
         names = [file.name for file in removal.files]
         if removal.run is not None:
             removal.run.drop(names)

@@ -78,7 +78,7 @@ def require_collection_free(client: MilvusClient, name: str) -> None:
         )
 
 
-def promote(client: MilvusClient, alias: str, name: str, former: str | None) -> None:
+def promote(client: MilvusClient, alias: str, name: str, former: str | None, notes: Mapping[str, str]) -> None:
     """Notes that a collection was proven, and points the alias at it.
 
     Args:
@@ -86,6 +86,7 @@ def promote(client: MilvusClient, alias: str, name: str, former: str | None) -> 
         alias: that readers use.
         name: the collection.
         former: that readers saw when the load began; None if there was no alias.
+        notes: what else is to be noted on it, in the same request.
 
     Raises:
         ConfigError: readers see another one by now: somebody else has loaded, or gone back. And as `point`.
@@ -99,7 +100,7 @@ def promote(client: MilvusClient, alias: str, name: str, former: str | None) -> 
             "Check that no other lake is loaded into milvus.collection, and run `tuku load` again.",
         )
     before = {BEFORE: former} if former not in {None, name} else {}
-    collection.note(client, name, {PROVEN_AT: str(time.time_ns()), **before})
+    collection.note(client, name, {**notes, **proven_now(), **before})
     point(client, alias, name)
 
 
@@ -136,6 +137,11 @@ def proven_at_ns(notes: Mapping[str, str]) -> int | None:
     """When a collection of these properties was proven, in ns since 1970; None if it was not."""
     noted = notes.get(PROVEN_AT, "")
     return int(noted) if noted.isdecimal() else None
+
+
+def proven_now() -> dict[str, str]:
+    """The note that a collection has just been proven."""
+    return {PROVEN_AT: str(time.time_ns())}
 
 
 def drop_unfinished(client: MilvusClient, alias: str, run_ids: Container[str]) -> list[str]:

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING
 
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import alias, collection
-from tuku.milvus.address import without_credentials
 from tuku.milvus.export import rows_per_file
 from tuku.milvus.fields import Layout
-from tuku.milvus.ledger import LoadLedger
+from tuku.milvus.identity import content, is_for, target
 from tuku.milvus.loaded_runs import LoadedRuns
-from tuku.milvus.made_as import settled
-from tuku.milvus.rows import scalar_columns
+from tuku.milvus.rows import SCALAR_COLUMNS, scalar_columns
 from tuku.milvus.staging import STAGING_FOLDER, Staging
+from tuku.milvus.swap import end_cut_off
 from tuku.schemas import IMAGES
 
 if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+    from tuku.config import MilvusConfig
     from tuku.milvus.context import LoadContext
+    from tuku.storage import Storage
 
 
 def begun(context: LoadContext) -> LoadLedger | None:
     """The ledger of a load that was cut off and is to have the same content; others that were cut off are forgotten."""
     context.require_lease()
     found = None
-    for ledger in list(LoadLedger.all(context.ledgers)):
-        if ledger.target != _target(context):
-            continue
-        # Half of the inserts would have to be found out.
-        can_go_on = ledger.filled is not None or ledger.rows_per_file > 0
-        if can_go_on and ledger.content == _content(context) and _is_unfinished(context, ledger.collection):
+    for ledger in _own(context.config.milvus, context.ledgers):
+        if _can_go_on(context, ledger):
             found = ledger
         else:
+            end_cut_off(context, ledger.collection)
             ledger.remove()
     return found
 
@@ -59,7 +58,7 @@ def begin(context: LoadContext) -> LoadLedger:
     else:
         name = context.target
         collection.drop(client, name)
-    ledger = LoadLedger(context.ledgers, name, _target(context), _content(context), rows_per_import)
+    ledger = LoadLedger(context.ledgers, name, target(config.milvus), content(context), rows_per_import)
     if ledger.rows_per_file:
         ledger.staged_in = staging_of(context, name).storage.uri
     ledger.save()
@@ -74,9 +73,28 @@ def forget_begun(context: LoadContext) -> None:
     context.require_lease()
     if context.config.load.alias:
         alias.drop_unfinished(context.client, context.target, context.lake.run_ids())
-    for ledger in list(LoadLedger.all(context.ledgers)):
-        if ledger.target == _target(context):
+    for ledger in _own(context.config.milvus, context.ledgers):
+        end_cut_off(context, ledger.collection)
+        ledger.remove()
+
+
+def forget_shown(client: MilvusClient, config: MilvusConfig, ledgers: Storage) -> None:
+    """Forget that the load of the collection that readers see was cut off: they are about to be led away from it.
+
+    Args:
+        client: an open client.
+        config: `collection` is the alias.
+        ledgers: where load ledgers are kept.
+    """
+    shown = alias.resolve(client, config.collection)
+    for ledger in _own(config, ledgers):
+        if ledger.collection == shown:
             ledger.remove()
+
+
+def _own(config: MilvusConfig, ledgers: Storage) -> list[LoadLedger]:
+    """The ledgers of loads into this Milvus and alias."""
+    return [ledger for ledger in LoadLedger.all(ledgers) if is_for(config, ledger.target)]
 
 
 def staging_of(context: LoadContext, collection_name: str, staged_in: str = "") -> Staging:
@@ -106,32 +124,16 @@ def _require_typed(context: LoadContext) -> None:
     """
     wanted = Layout.wanted(context.config.milvus, context.dim, nulls=context.able.nulls)
     if wanted.typed:
-        for table in context.lake.batches(IMAGES.names):
+        for table in context.lake.batches(SCALAR_COLUMNS):
             scalar_columns(table, wanted)
 
 
-def _is_unfinished(context: LoadContext, name: str) -> bool:
-    if not collection.exists(context.client, name):
+def _can_go_on(context: LoadContext, ledger: LoadLedger) -> bool:
+    """Whether its collection is to have this very content, and readers do not see it yet."""
+    filling = ledger.filled is not None or ledger.rows_per_file > 0  # half of the inserts would have to be found out
+    if not (filling and ledger.content == content(context) and collection.exists(context.client, ledger.collection)):
         return False
-    notes = collection.properties(context.client, name)
+    if context.config.load.alias:  # one that was proven, and not shown before the load was cut off, is proven again
+        return alias.resolve(context.client, context.target) != ledger.collection
+    notes = collection.properties(context.client, ledger.collection)
     return LoadedRuns.read(notes) is None and alias.proven_at_ns(notes) is None
-
-
-def _target(context: LoadContext) -> str:
-    milvus = context.config.milvus
-    return f"{without_credentials(milvus.uri)} {milvus.db} {milvus.collection}"
-
-
-def _content(context: LoadContext) -> str:
-    """A digest of what decides which rows and which fields a fresh collection gets, and which files they come in."""
-    milvus, loading = context.config.milvus, context.config.load
-    decides = {
-        "runs": sorted(context.lake.run_ids()),
-        "rows": context.lake.rows(),
-        "model": [context.embed_model, context.dim],
-        "fields": [milvus.vectors, milvus.indexed_metadata, milvus.partition_key],
-        "made_as": [settled(milvus), milvus.index.metric],
-        "alias": loading.alias,
-        "staged": [loading.staging_uri, loading.bulk_import, loading.file_mb],
-    }
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

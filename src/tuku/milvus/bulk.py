@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuku.errors import MilvusError
+from tuku.load_ledger import StagedFile
 from tuku.milvus.calls import MilvusAwayError, wait_until
 from tuku.milvus.export import cut_into, sha256_of, write_import_file
 from tuku.milvus.imports import ForgottenJobError, ImportFailedError
-from tuku.milvus.ledger import StagedFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from tuku.load_ledger import LoadLedger
     from tuku.milvus.fields import Layout
     from tuku.milvus.imports import Importer, ImportJob
-    from tuku.milvus.ledger import LoadLedger
     from tuku.milvus.staging import Staging
 
 logger = logging.getLogger(__name__)
@@ -33,10 +33,10 @@ _POLL_S = 0.1
 
 @dataclass
 class _Watched:
-    """An import that is under way, and when it was last seen to get further (s, `time.monotonic`)."""
+    """An import that is under way, and when it, or another of the load, last got further (s, `time.monotonic`)."""
 
+    moved_s: float
     percent: int = -1
-    moved_s: float = field(default_factory=time.monotonic)
 
     def stands_for(self, seconds: float) -> bool:
         return time.monotonic() - self.moved_s > seconds
@@ -52,8 +52,9 @@ class BulkImport:
         ledger: of this load; what it knows to be done is not done again.
         layout: of the collection.
         in_flight: imports at once.
-        stall_s: one that gets no further for so long has failed.
-        before_each: called before an import is started; what it raises ends the load.
+        stall_s: one has failed if neither it nor any other gets further for so long.
+        before_each: called before anything is staged, started, noted or removed; what it raises ends the load. (Files
+            and ledger may be those of another process by then: this one may have stood still for long.)
         progress: told how many rows have been imported.
 
     Attributes:
@@ -93,7 +94,7 @@ class BulkImport:
 
     def settled(self, name: str) -> None:
         """The rows of a file are in the collection, however they got there."""
-        self.ledger.put(name, replace(self.ledger.files[name], state="done"))
+        self._note(name, replace(self.ledger.files[name], state="done"))
 
     def _adopt(self) -> None:
         """Find the imports that an earlier load has started, those too whose start it could not note any more."""
@@ -106,8 +107,8 @@ class BulkImport:
             job = self._job_of(name, going)
             if job is not None:
                 del going[job.job_id]
-                self.ledger.put(name, replace(file, state="importing", job_id=job.job_id))
-                self._watched[name] = _Watched()
+                self._note(name, replace(file, state="importing", job_id=job.job_id))
+                self._watched[name] = _Watched(time.monotonic())
             elif file.state == "importing" and file.job_id not in listed:
                 raise ForgottenJobError(
                     f"Milvus does not know the import {file.job_id} of {self.staging.path(name)} any more, which had"
@@ -115,7 +116,11 @@ class BulkImport:
                     "Run `tuku load --strategy rebuild`.",
                 )
             else:
-                self.ledger.put(name, replace(file, state="staged", job_id=""))
+                self._note(name, replace(file, state="staged", job_id=""))
+
+    def _note(self, name: str, file: StagedFile) -> None:
+        self.before_each()
+        self.ledger.put(name, file)
 
     def _job_of(self, name: str, going: dict[str, ImportJob]) -> ImportJob | None:
         """The import of a file, by the id that was noted, or by its path."""
@@ -138,19 +143,19 @@ class BulkImport:
         return sha256_of(storage, name) == file.sha256
 
     def _stage(self, name: str, part: Iterable[pa.Table]) -> None:
+        self.before_each()
         exported = write_import_file(part, self.layout, self.staging.storage, name)
-        self.ledger.put(name, StagedFile(exported.rows, exported.size, exported.sha256))
+        self._note(name, StagedFile(exported.rows, exported.size, exported.sha256))
 
     def _begin(self, name: str) -> None:
-        self.before_each()
         file = replace(self.ledger.files[name], state="starting")
-        self.ledger.put(name, file)
+        self._note(name, file)
         try:
             job_id = self.importer.start(self.ledger.collection, self.staging.path(name))
         except MilvusAwayError as error:  # it may have begun: not to be waited out, the next load looks for it
             raise MilvusError(error.message, error.remedy) from error
-        self.ledger.put(name, replace(file, state="importing", job_id=job_id))
-        self._watched[name] = _Watched()
+        self._note(name, replace(file, state="importing", job_id=job_id))
+        self._watched[name] = _Watched(time.monotonic())
 
     def _wait_for(self, most: int) -> None:
         """Until no more than so many imports are under way."""
@@ -184,11 +189,14 @@ class BulkImport:
         self.progress(rows)
 
     def _grant_patience(self) -> None:
-        """As long as any import gets further, those that wait for their turn do not stand still."""
+        """As long as any import gets further, none stands still.
+
+        Those that wait for their turn cannot be told by their percent: Milvus 2.4 and newer says 10 when it has planned
+        to read a file, 40 when it has planned to import it, 70 or 80 until statistics and index have their turn.
+        """
         latest_s = max((watched.moved_s for watched in self._watched.values()), default=0.0)
         for watched in self._watched.values():
-            if watched.percent <= 0:
-                watched.moved_s = max(watched.moved_s, latest_s, self._ended_s)
+            watched.moved_s = max(latest_s, self._ended_s)
 
     def _ask(self, job_id: str, watched: _Watched) -> ImportJob | None:
         """What has become of a job; None if Milvus is away, which it may be as long as an import may stand still."""
@@ -202,7 +210,7 @@ class BulkImport:
     def _again(self, name: str, job: ImportJob) -> None:
         file = self.ledger.files[name]
         file = replace(file, failures=file.failures + 1)
-        self.ledger.put(name, file)
+        self._note(name, file)
         if file.failures >= MOST_FAILURES:
             self.ledger.forget(name)  # the next load writes it anew, and tries as often again
             raise ImportFailedError(
@@ -226,6 +234,7 @@ class BulkImport:
         if job.percent != watched.percent:
             watched.percent, watched.moved_s = job.percent, time.monotonic()
         elif watched.stands_for(self.stall_s):
+            self.before_each()
             self.ledger.remove()
             raise ImportFailedError(
                 f"The import of {self.staging.path(name)} into {self.ledger.collection} (job {job.job_id}) has stood at"

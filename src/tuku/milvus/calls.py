@@ -41,6 +41,13 @@ def is_transient(error: BaseException) -> bool:
     return False
 
 
+def is_unknown_call(error: BaseException) -> bool:
+    """Whether the server does not know the call at all."""
+    import grpc
+
+    return bool(getattr(error, "code", None) == grpc.StatusCode.UNIMPLEMENTED)
+
+
 def retried(request: Callable[[int], T], policy: RetryPolicy) -> T:
     """Sends a request until it succeeds, fails for good, or has been tried often enough.
 

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuku.errors import ConfigError, MilvusError
-from tuku.milvus.address import is_local, is_this_machine, local_path, require_address, without_credentials
+from tuku.milvus.address import (
+    is_local,
+    is_this_machine,
+    local_path,
+    require_address,
+    secrets_of,
+    without_credentials,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +153,7 @@ def _start_lite(path: str, config: MilvusConfig) -> MilvusClient:
 
 
 def _open_server(config: MilvusConfig) -> MilvusClient:
-    require_address(config.uri)  # pymilvus says less
+    require_address(config.uri)
     try:
         return _client(config, config.uri)
     except MilvusError as error:
@@ -240,6 +247,9 @@ def _deadline(seconds: float) -> str:
 
 def _refused(config: MilvusConfig, uri: str, error: Any) -> MilvusError:
     # Pymilvus has one code for a server that is not there and for one that does not know us.
-    said = error.details() if hasattr(error, "details") else error.message
-    message, token = f"Cannot connect to Milvus at {without_credentials(uri)}: {said}.", _token(config)
-    return MilvusError(message.replace(token, "***") if token else message)
+    said = str(error.details() if hasattr(error, "details") else error.message)
+    shown = without_credentials(uri)
+    said = said.replace(uri, shown)
+    for secret in (_token(config), *secrets_of(uri)):
+        said = said.replace(secret, "***") if secret else said
+    return MilvusError(f"Cannot connect to Milvus at {shown}: {said}.")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Strategy = Literal["upsert", "rebuild"]
 
 Progress = Callable[[str, int, int], None]
-"""Called with the phase (``insert``, ``import``, ``index``, ``verify``), rows done, rows in all."""
+"""Called with the phase (``insert``, ``import``, ``index``, ``memory``, ``verify``), rows done, rows in all."""
 
 
 class LakeSource(LakeReader, Protocol):
@@ -30,6 +30,10 @@ class LakeSource(LakeReader, Protocol):
 
     def run_ids(self) -> set[str]:
         """The committed runs, those that a compaction has replaced too."""
+        ...
+
+    def sources(self) -> list[str]:
+        """What its images come from, in an order: as long as these are the same, so are its rows and their order."""
         ...
 
     def changed_since(self, run_ids: Container[str]) -> Iterator[pa.Table]:
@@ -133,9 +137,11 @@ class LoadContext(LoadOrder):
         milvus = self.config.milvus
         self.progress("index", 0, rows)
         index.wait_indexed(self.client, name, milvus, rows, milvus.timeout_s)
+        self.progress("index", rows, rows)
+        self.progress("memory", 0, rows)
         copies = made_as.replicas(collection.properties(self.client, name), milvus)
         index.load(self.client, name, milvus.timeout_s, replicas=copies)
-        self.progress("index", rows, rows)
+        self.progress("memory", rows, rows)
 
     def prove(self, name: str) -> list[Check]:
         """Compare a collection with the lake."""

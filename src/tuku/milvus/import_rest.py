@@ -92,7 +92,7 @@ class RestImporter:
             state=_STATES.get(str(about.get("state")), "running"),
             percent=int(about.get("progress") or 0),
             rows=int(about.get("importedRows") or 0),
-            reason=str(about.get("reason") or ""),
+            reason=self._service.safe(about.get("reason") or ""),  # "access denied for <key>/<secret>"
         )
 
     def jobs(self, collection: str) -> list[ImportJob]:

@@ -180,7 +180,7 @@ def load(client: MilvusClient, name: str, timeout_s: float, *, replicas: int | N
         client: an open client.
         name: the collection or alias.
         timeout_s: the deadline.
-        replicas: copies of it; None: as many as there are, or one.
+        replicas: copies of it; None: one. A server before 2.5 refuses another number than it is loaded with.
 
     Raises:
         MilvusError: it was not loaded at the deadline.
@@ -216,6 +216,16 @@ def noted(notes: Mapping[str, str]) -> dict[str, Any]:
         if isinstance(asked, dict):
             return asked
     return {}
+
+
+def index_of(client: MilvusClient, name: str, config: MilvusConfig) -> IndexConfig:
+    """The index that a collection has; where it does not tell, as configured.
+
+    Raises:
+        MilvusError: it did not answer.
+    """
+    asked = noted(properties(client, name))
+    return config.index.model_copy(update={**asked, "search_params": {}} if asked else {})
 
 
 def _asked_for(index: IndexConfig) -> str:

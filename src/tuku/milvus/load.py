@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pymilvus import MilvusClient
 
+    from tuku.milvus.fields import Layout
     from tuku.retry import RetryPolicy
 
 # A server refuses messages above 64 MB; rows differ in size, so a request aims well below.
@@ -64,13 +65,9 @@ def upsert(
         MilvusError: Milvus refused, or failed for longer than the policy lasts.
     """
     layout = collection.layout(client, name)
-
-    def requests() -> Iterator[_Request]:
-        for table in regrouped(batches, batch_rows):
-            rows = list({row[ID]: row for row in milvus_rows(table, layout)}.values())
-            yield len(rows), partial(_send, client, name, rows, fresh=fresh, policy=policy or PATIENCE)
-
-    return _send_all(requests(), parallel, sent)
+    send = partial(_send, client, name, fresh=fresh, policy=policy or PATIENCE)
+    requests = ((len(rows), partial(send, rows)) for rows in _each_once(regrouped(batches, batch_rows), layout))
+    return _send_all(requests, parallel, sent)
 
 
 def delete(
@@ -127,6 +124,12 @@ def regrouped(batches: Iterable[pa.Table], batch_rows: int) -> Iterator[pa.Table
             waiting, rows, weight = [rest], rest.num_rows, rest.nbytes
     if rows:
         yield pa.concat_tables(waiting)
+
+
+def _each_once(tables: Iterable[pa.Table], layout: Layout) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each table as Milvus takes them; of those with one id the last."""
+    for table in tables:
+        yield list({row[ID]: row for row in milvus_rows(table, layout)}.values())
 
 
 def _send_all(requests: Iterator[_Request], parallel: int, sent: Callable[[int], None] | None = None) -> int:

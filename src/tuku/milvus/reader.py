@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError
-from tuku.milvus import alias, collection, index
+from tuku.milvus import alias, collection, index, made_as
 from tuku.milvus.address import without_credentials
 from tuku.milvus.index_params import require_params
 
@@ -44,5 +44,19 @@ def require_searchable(client: MilvusClient, config: MilvusConfig, embed_model: 
     collection.require_vector_space(client, name, embed_model)
     collection.check_schema(client, name, config, dim)
     collection.require_metric(client, name, config.index.metric)
-    index.load(client, name, config.timeout_s)
+    ensure_loaded(client, name, config)
     return name
+
+
+def ensure_loaded(client: MilvusClient, name: str, config: MilvusConfig) -> None:
+    """Load a collection that is not loaded, with as many copies as it was made with.
+
+    Asking for one that is loaded would be refused by a server before 2.5, should the number differ.
+
+    Raises:
+        ConfigError: the note of how it was made is not what tuku writes.
+        MilvusError: it could not be loaded in time.
+    """
+    if index.load_state(client, name) != "Loaded":
+        copies = made_as.replicas(collection.properties(client, name), config)
+        index.load(client, name, config.timeout_s, replicas=copies)

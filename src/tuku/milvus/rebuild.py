@@ -7,15 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError
-from tuku.milvus import alias, collection, index, load
+from tuku.load_ledger import LoadLedger
+from tuku.milvus import collection, index, load
 from tuku.milvus.begun import begin, begun, staging_of
 from tuku.milvus.bulk import BulkImport, file_name
 from tuku.milvus.context import Loaded
 from tuku.milvus.export import cut_into
 from tuku.milvus.imports import ForgottenJobError, importer
 from tuku.milvus.index_params import remarks
-from tuku.milvus.ledger import LoadLedger
-from tuku.milvus.loaded_runs import LoadedRuns
+from tuku.milvus.swap import show
 from tuku.milvus.upsert import send
 from tuku.report import Check
 from tuku.schemas import IMAGES
@@ -38,19 +38,11 @@ def rebuild(context: LoadContext, reason: str, former: str | None) -> Loaded:
     Raises:
         ConfigError, MilvusError: as `tuku.milvus.job.load_and_verify`.
     """
-    client, config = context.client, context.config
-    runs = context.lake.run_ids()
-    in_place = not config.load.alias and collection.exists(client, context.target)
+    config = context.config
+    in_place = not config.load.alias and collection.exists(context.client, context.target)
     started = time.perf_counter()
-    ledger = begun(context) or begin(context)
-    try:
-        inserted = _fill(context, ledger)
-    except ForgottenJobError as error:
-        logger.warning("%s A fresh collection is filled in its place.", error.message)
-        ledger.remove()
-        ledger = begin(context)
-        inserted = _fill(context, ledger)
-    index.build_indexes(client, ledger.collection, config.milvus, inserted, context.able)
+    ledger, inserted = _filled(context)
+    index.build_indexes(context.client, ledger.collection, config.milvus, inserted, context.able)
     context.settle(ledger.collection, inserted)
     outcome = Loaded(
         strategy="rebuild",
@@ -62,15 +54,23 @@ def rebuild(context: LoadContext, reason: str, former: str | None) -> Loaded:
         readers_cut_off_s=time.perf_counter() - started if in_place else 0.0,
     )
     if outcome.proven:
-        context.require_lease()
-        noted = LoadedRuns().adding(runs).note()
-        collection.note(client, ledger.collection, noted | index.index_note(config.milvus.index))
-        if config.load.alias:
-            alias.promote(client, context.target, ledger.collection, former)
-            alias.drop_old(client, context.target, config.load.keep, former)
-            alias.release_old(client, context.target, former)
+        show(context, ledger.collection, former)
+    context.require_lease()
     ledger.remove()  # what was not proven is not gone on with
     return outcome
+
+
+def _filled(context: LoadContext) -> tuple[LoadLedger, int]:
+    """A collection with all rows in it, and how many they are."""
+    ledger = begun(context) or begin(context)
+    try:
+        return ledger, _fill(context, ledger)
+    except ForgottenJobError as error:
+        logger.warning("%s A fresh collection is filled in its place.", error.message)
+        context.require_lease()
+        ledger.remove()
+        ledger = begin(context)
+        return ledger, _fill(context, ledger)
 
 
 def _fill(context: LoadContext, ledger: LoadLedger) -> int:
@@ -85,6 +85,7 @@ def _fill(context: LoadContext, ledger: LoadLedger) -> int:
     else:
         # Lite's insert replaces; a server's would double a request that pymilvus itself sends again.
         rows = send(context, ledger.collection, context.lake.batches(IMAGES.names), fresh=context.able.lite)
+    context.require_lease()
     ledger.set_filled(rows)
     return rows
 
@@ -118,13 +119,14 @@ def _complete(context: LoadContext, ledger: LoadLedger, bulk: BulkImport) -> Non
     if not bulk.short:
         return
     for number, part in enumerate(cut_into(context.lake.batches(IMAGES.names), ledger.rows_per_file)):
-        name = file_name(number)
-        if name in bulk.short:
+        if file_name(number) in bulk.short:
             context.require_lease()
             batch_rows = context.config.load.batch_rows
             load.upsert(context.client, ledger.collection, part, batch_rows, parallel=context.parallel)
-            bulk.settled(name)
     load.flush(context.client, ledger.collection, context.config.milvus.timeout_s)
+    # Only now: nobody would flush what a file noted before has sent, and nothing is indexed until then.
+    for name in sorted(bulk.short):
+        bulk.settled(name)
 
 
 def _sent_check(context: LoadContext, inserted: int) -> Check:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from tuku.errors import MilvusError
-from tuku.milvus.address import is_this_machine
+from tuku.milvus.address import is_this_machine, secrets_of
 from tuku.milvus.calls import TRANSIENT_MILVUS_CODES, MilvusAwayError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class RestService:
     """
 
     def __init__(self, config: MilvusConfig, url: str | None = None, secrets: Sequence[str] = ()) -> None:
-        self._secrets = secrets
+        self._secrets = (*secrets, *secrets_of(config.uri))
         at = urlsplit(config.uri)
         # pymilvus takes a path in milvus.uri for a database, and credentials for the token.
         host = at.netloc.rpartition("@")[2]
@@ -83,14 +83,21 @@ class RestService:
         except urllib.error.HTTPError as error:
             raise self._refused(error, where) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            message = f"Milvus' REST interface at {where} does not answer: {self._safe(error)}."
+            message = f"Milvus' REST interface at {where} does not answer: {self.safe(error)}."
             raise (MilvusAwayError if isinstance(error, OSError) else MilvusError)(message) from None
         if not isinstance(said, dict) or said.get("code") not in {0, 200}:
             reason = said.get("message", said) if isinstance(said, dict) else said
             away = isinstance(said, dict) and said.get("code") in TRANSIENT_MILVUS_CODES
-            raise (MilvusAwayError if away else MilvusError)(f"Milvus refused {where}: {self._safe(reason)}.")
+            raise (MilvusAwayError if away else MilvusError)(f"Milvus refused {where}: {self.safe(reason)}.")
         data = said.get("data")
         return data if isinstance(data, dict) else {}
+
+    def safe(self, said: object) -> str:
+        """What somebody said, as it may be shown: shortened, and without the token and the secrets."""
+        text = str(said)
+        for secret in (self._token, *self._secrets):
+            text = text.replace(secret, "***") if secret else text
+        return text[:_MOST_SAID]
 
     @cached_property
     def _opener(self) -> urllib.request.OpenerDirector:
@@ -113,19 +120,13 @@ class RestService:
             if error.code in {404, 405, 501}:
                 return AbsentError(f"There is nothing at {where} (HTTP {error.code}).")
             said = error.read(_MOST_READ).decode(errors="replace")
-        message = f"Milvus refused {where} (HTTP {error.code}): {self._safe(said)}."
+        message = f"Milvus refused {where} (HTTP {error.code}): {self.safe(said)}."
         if error.code in _AWAY:
             return MilvusAwayError(message, "It may be starting or busy: run `tuku load` again.")
         remedy = "Check load.rest_url."
         if error.code in {401, 403}:
             remedy = "Check MILVUS_TOKEN, and that its user may import."
         return MilvusError(message, remedy)
-
-    def _safe(self, said: object) -> str:
-        text = str(said)
-        for secret in (self._token, *self._secrets):
-            text = text.replace(secret, "***") if secret else text
-        return text[:_MOST_SAID]
 
 
 class _Context(ssl.SSLContext):

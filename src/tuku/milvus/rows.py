@@ -28,6 +28,10 @@ from tuku.milvus.typed import typed_value
 
 logger = logging.getLogger(__name__)
 
+_METADATA = "metadata"
+SCALAR_COLUMNS = [*(LAKE_COLUMN.get(name, name) for name in MAX_BYTES), KEYWORDS, _METADATA]
+"""The lake's columns that `scalar_columns` reads: vectors, most of a row's weight, are not among them."""
+
 
 def milvus_rows(table: pa.Table, layout: Layout) -> list[dict[str, Any]]:
     """The n rows in `schemas.IMAGES` as n rows for pymilvus; vectors stay float32 (dim,) views.
@@ -47,14 +51,14 @@ def milvus_rows(table: pa.Table, layout: Layout) -> list[dict[str, Any]]:
 
 
 def scalar_columns(table: pa.Table, layout: Layout) -> tuple[dict[str, Sequence[Any]], list[dict[str, Any]]]:
-    """All that is no vector, of n rows in `schemas.IMAGES`: fields by name, n values each, and n rows' dynamic fields.
+    """All that is no vector, of n rows (`SCALAR_COLUMNS`): fields by name, n values each, and n rows' dynamic fields.
 
     Raises:
         ConfigError: as `milvus_rows`.
     """
     columns: dict[str, Sequence[Any]] = {name: _texts(table, name) for name in MAX_BYTES}
     columns[KEYWORDS] = [_keywords(words) for words in table.column(KEYWORDS).to_pylist()]
-    texts = table.column("metadata").to_pylist()
+    texts = table.column(_METADATA).to_pylist()
     fields = [named_fields(json.loads(text)) if text else {} for text in texts]
     for name, typed in layout.typed.items():
         columns[name] = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuku.milvus.calls import milvus_errors
 from tuku.milvus.fields import ID, scalar_fields
+from tuku.milvus.filters import ids_in
 from tuku.milvus.index_params import Params, wanted_params
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ MIN_EF = 64
 MAX_EF = 32_768  # Milvus takes no more
 MIN_NPROBE = 16
 MAX_SEARCH_LIST = 65_535
+_IDS_AT_ONCE = 500
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def search(
     output: Sequence[str],
     thorough: bool = False,
     strong: bool = False,
-    timeout_s: float = 60.0,
+    timeout_s: float = TIMEOUT_S,
 ) -> list[list[Hit]]:
     """The nearest rows of each query, best first.
 
@@ -110,6 +113,20 @@ def search(
     if where and any(len(hits) < limit for hits in found):
         # Lite walks the graph past rows that the filter excludes, and gives up after `ef` of them.
         found = ask(search_params(index, limit + offset, thorough=True))
+    return found
+
+
+def rows_of(client: MilvusClient, name: str, ids: Sequence[str], output: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows with these primary keys that there are, in any order.
+
+    Raises:
+        MilvusError: the collection did not answer.
+    """
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = ids[start : start + _IDS_AT_ONCE]
+        with milvus_errors(f"reading rows of {name}"):
+            found += client.query(name, filter=ids_in(some), output_fields=list(output), timeout=TIMEOUT_S)
     return found
 
 

@@ -93,6 +93,16 @@ def roll_back(
         MilvusError: Milvus did not answer, or could not load it in time.
     """
     target = config.milvus.collection
+    live, chosen = _from_and_to(client, config, to)
+    _ready(client, config, chosen, embed_model, dim)
+    require_lease()
+    alias.point(client, target, chosen)
+    return live, chosen
+
+
+def _from_and_to(client: MilvusClient, config: Config, to: str | None) -> tuple[str, str]:
+    """The collection that readers see, and the proven one that they are to see."""
+    target = config.milvus.collection
     if not config.load.alias:
         raise ConfigError(
             "load.alias is false: there is one collection, and none to go back to.",
@@ -102,16 +112,16 @@ def roll_back(
     live = alias.resolve(client, target)
     if live is None:
         raise ConfigError(f"There is no alias {target}.", "Run `tuku load` first, or check milvus.collection.")
-    chosen = _before(proven, live) if to is None else _named(proven, target, live, to)
-    # What tuku would not search readers shall not be sent to.
-    collection.require_vector_space(client, chosen, embed_model)
-    collection.require_metric(client, chosen, config.milvus.index.metric)
-    collection.check_schema(client, chosen, config.milvus, dim)
-    copies = made_as.replicas(collection.properties(client, chosen), config.milvus)
-    index.load(client, chosen, config.milvus.timeout_s, replicas=copies)
-    require_lease()
-    alias.point(client, target, chosen)
-    return live, chosen
+    return live, _before(proven, live) if to is None else _named(proven, target, live, to)
+
+
+def _ready(client: MilvusClient, config: Config, name: str, embed_model: str, dim: int) -> None:
+    """Load a collection into memory; what tuku would not search, readers shall not be sent to."""
+    collection.require_vector_space(client, name, embed_model)
+    collection.require_metric(client, name, config.milvus.index.metric)
+    collection.check_schema(client, name, config.milvus, dim)
+    copies = made_as.replicas(collection.properties(client, name), config.milvus)
+    index.load(client, name, config.milvus.timeout_s, replicas=copies)
 
 
 def _named(proven: list[Shelved], target: str, live: str, to: str) -> str:

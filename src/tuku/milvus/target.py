@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, StorageError
-from tuku.milvus import alias, collection, index
+from tuku.milvus import alias, collection
 from tuku.milvus.calls import milvus_errors
 from tuku.milvus.capabilities import ask, require_able
 from tuku.milvus.connect import MissingFileError, connected
 from tuku.milvus.loaded_runs import RUNS, LoadedRuns
+from tuku.milvus.reader import ensure_loaded
 from tuku.milvus.staging import require_staging
 
 if TYPE_CHECKING:
@@ -147,6 +148,5 @@ def _rows_to_see(client: MilvusClient, config: Config, live: str) -> int:
     with milvus_errors(f"listing the indexes of collection {live}"):
         if not client.list_indexes(live):
             return 0
-    if index.load_state(client, live) != "Loaded":
-        index.load(client, live, config.milvus.timeout_s, replicas=config.milvus.replicas)
+    ensure_loaded(client, live, config.milvus)
     return collection.count(client, live)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tuku.milvus import collection, index, load, made_as
+from tuku.milvus import alias, collection, index, load, made_as
 from tuku.milvus.context import Loaded
 from tuku.milvus.index_params import remarks
 from tuku.milvus.loaded_runs import LoadedRuns
@@ -45,7 +45,9 @@ def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     )
     if outcome.proven:
         context.require_lease()
-        collection.note(client, name, noted.adding(runs).note() | index.index_note(config.milvus.index))
+        # The time is that of the first proof; earlier versions of tuku noted none in place.
+        first = alias.proven_now() if alias.proven_at_ns(properties) is None else {}
+        collection.note(client, name, noted.adding(runs).note() | index.index_note(config.milvus.index) | first)
     return outcome
 
 

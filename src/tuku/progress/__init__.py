@@ -21,7 +21,7 @@ class Progress(Protocol):
         ...
 
     def phase(self, name: str, detail: str = "") -> None:
-        """The run enters ``plan``, ``pipeline``, ``load``, ``index`` or ``verify``, or says more about it."""
+        """The run enters ``plan``, ``pipeline``, ``load``, ``index``, ``memory``, ``verify``, or says more of it."""
         ...
 
     def close(self) -> None:

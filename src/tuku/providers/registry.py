@@ -8,13 +8,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from tuku.config import CaptionConfig, EmbedConfig
+from tuku.config import CaptionConfig, EmbedConfig, RerankConfig
 from tuku.errors import ConfigError
-from tuku.protocols import Captioner, Embedder, ModelDescription
+from tuku.protocols import Captioner, Embedder, ModelDescription, Reranker, VisionRanker
 from tuku.providers.factory import Access, Factory
 
 NO_CAPTIONS = "none"
 """The value of `caption.provider` for a catalogue without captions."""
+
+NO_RERANKER = "none"
+"""The value of `rerank.provider` for a search without one."""
 
 # Name in the configuration → "module:factory". The module is imported when the name is configured.
 CAPTIONERS: dict[str, str] = {
@@ -25,6 +28,10 @@ CAPTIONERS: dict[str, str] = {
 EMBEDDERS: dict[str, str] = {
     "dashscope": "tuku.providers.dashscope.provider:EMBEDDER",
     "local": "tuku.providers.local.provider:EMBEDDER",
+}
+RERANKERS: dict[str, str] = {
+    "dashscope": "tuku.providers.dashscope.provider:RERANKER",
+    "openai": "tuku.providers.openai.provider:RERANKER",
 }
 
 
@@ -85,6 +92,43 @@ def create_embedder(config: EmbedConfig, access: Access | None = None) -> Embedd
     return _embedder_factory(config).create(config, describe_embedder(config), access)
 
 
+def describe_reranker(config: RerankConfig) -> ModelDescription | None:
+    """What the configured reranker is; None for a search without one. Loads no model.
+
+    Raises:
+        ConfigError: an unknown provider or model, or a package that is not installed.
+    """
+    if config.provider == NO_RERANKER:
+        return None
+    return _on_configured_terms(_reranker_factory(config).describe(config), config)
+
+
+def create_reranker(config: RerankConfig, access: Access | None = None) -> Reranker | VisionRanker | None:
+    """The configured reranker, of the kind that its model is; None for a search without one.
+
+    Args:
+        config: the configuration.
+        access: to the service, for a model that has terms.
+
+    Raises:
+        ConfigError: as `describe_reranker`, or a secret that is missing.
+    """
+    description = describe_reranker(config)
+    if description is None:
+        return None
+    return _reranker_factory(config).create(config, description, access)
+
+
+def require_reranker_environment(config: RerankConfig) -> None:
+    """Check what the configured reranker takes from the environment, without loading it.
+
+    Raises:
+        ConfigError: a key is missing, or an address is none.
+    """
+    if config.provider != NO_RERANKER:
+        _reranker_factory(config).require(config)
+
+
 def require_environment(caption: CaptionConfig, embed: EmbedConfig) -> None:
     """Check what the configured models take from the environment, without loading them.
 
@@ -107,7 +151,9 @@ def address_variable(stage: str, provider: str) -> str:
     return _factory(f"{stage}.provider", provider, known).address_variable
 
 
-def _on_configured_terms(description: ModelDescription, config: CaptionConfig | EmbedConfig) -> ModelDescription:
+def _on_configured_terms(
+    description: ModelDescription, config: CaptionConfig | EmbedConfig | RerankConfig
+) -> ModelDescription:
     if description.terms is None:
         return description
     quota, price = config.quota.model_dump(exclude_none=True), config.price.model_dump(exclude_none=True)
@@ -125,6 +171,10 @@ def _captioner_factory(config: CaptionConfig) -> Factory[CaptionConfig, Captione
 
 def _embedder_factory(config: EmbedConfig) -> Factory[EmbedConfig, Embedder]:
     return _factory("embed.provider", config.provider, EMBEDDERS)
+
+
+def _reranker_factory(config: RerankConfig) -> Factory[RerankConfig, Reranker | VisionRanker]:
+    return _factory("rerank.provider", config.provider, RERANKERS, also=(NO_RERANKER,))
 
 
 def _factory(key: str, name: str, known: Mapping[str, str], also: tuple[str, ...] = ()) -> Factory[Any, Any]:

@@ -46,17 +46,18 @@ class PatientQuota(LocalQuota):
             raise error from None
 
 
-def local_access(description: ModelDescription | None, config: Config) -> Access | None:
+def local_access(description: ModelDescription | None, config: Config, stage: str | None = None) -> Access | None:
     """Access within the model's own quota, of which nobody else knows; None for a model without terms.
 
     Args:
         description: with its terms as configured; None for a catalogue without captions.
         config: `quota.share` and `retry` count.
+        stage: the configuration's section that has the quota; None: ``caption`` or ``embed``, by the description.
     """
     if description is None or description.terms is None:
         return None
     terms = description.terms
-    stage = "caption" if description.dim is None else "embed"
+    stage = stage or ("caption" if description.dim is None else "embed")
     limits = ((terms.requests_per_min, "requests_per_min"), (terms.tokens_per_min, "tokens_per_min"))
     known = [f"{stage}.quota.{key} {limit:,}" for limit, key in limits if limit is not None]
     share = [f"quota.share {config.quota.share:g}"] if config.quota.share < 1 else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from tuku.config import Config
 from tuku.errors import StorageError, VectorSpaceError, VerificationError
@@ -14,6 +15,9 @@ from tuku.pipeline import Models
 from tuku.progress import Progress
 from tuku.providers.registry import describe_embedder
 from tuku.report import Check, LoadSummary, VerifySummary
+
+if TYPE_CHECKING:
+    from tuku.milvus.job import LoadReport
 
 _FOR_RECALL = (
     "The index misses neighbours that exact search finds (many equal pictures can do that)."
@@ -49,37 +53,18 @@ def load_lake(
 
     stamp = _loadable(config, lake)
     progress.phase("load", config.milvus.collection)
-
-    def on_progress(phase: str, done: int, total: int) -> None:
-        progress.phase(phase, f"{done:,} of {total:,}")
-
-    view = LakeView.of_one_space(lake)
-    if not view.runs:
-        raise StorageError(f"There is nothing to load in {lake.storage.uri}.", "Run `tuku ingest` first.")
-    _require_one_space(config, lake, view)
     order = LoadOrder(
         config=config,
-        lake=view,
+        lake=_view_to_load(config, lake),
         ledgers=lake.storage,
         run_id=run_id,
         embed_model=stamp.embed_model,
         dim=stamp.dim,
-        progress=on_progress,
+        progress=lambda phase, done, total: progress.phase(phase, f"{done:,} of {total:,}"),
         require_lease=require_lease,
     )
     outcome = load_and_verify(order)
-    summary = LoadSummary(
-        strategy=outcome.strategy,
-        reason=outcome.reason,
-        collection=outcome.collection,
-        alias=outcome.alias,
-        inserted=outcome.inserted,
-        deleted=outcome.deleted,
-        files=outcome.files,
-        seconds=round(outcome.seconds, 3),
-        readers_cut_off_s=round(outcome.readers_cut_off_s, 3),
-    )
-    return summary, _summary(outcome.checks)
+    return _load_summary(outcome), _summary(outcome.checks)
 
 
 def space_differs(config: Config, lake: Lake) -> str:
@@ -131,12 +116,16 @@ def _loadable(config: Config, lake: Lake) -> Stamp:
     return stamp
 
 
-def _require_one_space(config: Config, lake: Lake, view: LakeView) -> None:
+def _view_to_load(config: Config, lake: Lake) -> LakeView:
     """Images must not vanish from Milvus because part of the catalogue has moved to another model.
 
     Raises:
+        StorageError: nothing was ever committed.
         VectorSpaceError: vectors of another model remain, and nobody has asked to leave them out.
     """
+    view = LakeView.of_one_space(lake)
+    if not view.runs:
+        raise StorageError(f"There is nothing to load in {lake.storage.uri}.", "Run `tuku ingest` first.")
     left_out = LakeView.everything(lake).rows() - view.rows()
     if left_out and config.load.strategy != "rebuild":
         raise VectorSpaceError(
@@ -144,6 +133,7 @@ def _require_one_space(config: Config, lake: Lake, view: LakeView) -> None:
             "Run `tuku ingest` over the whole catalogue to move them too, or leave them out with"
             " `tuku load --strategy rebuild`. Readers see what they saw before.",
         )
+    return view
 
 
 def load(config: Config, progress: Progress, *, wait_s: float | None = None) -> tuple[LoadSummary, VerifySummary]:
@@ -221,6 +211,20 @@ def _stamp(lake: Lake) -> Stamp:
     if stamp is None:
         raise StorageError(f"There is nothing to load in {lake.storage.uri}.", "Run `tuku ingest` first.")
     return stamp
+
+
+def _load_summary(done: LoadReport) -> LoadSummary:
+    return LoadSummary(
+        strategy=done.strategy,
+        reason=done.reason,
+        collection=done.collection,
+        alias=done.alias,
+        inserted=done.inserted,
+        deleted=done.deleted,
+        files=done.files,
+        seconds=round(done.seconds, 3),
+        readers_cut_off_s=round(done.readers_cut_off_s, 3),
+    )
 
 
 def _summary(checks: Sequence[Check]) -> VerifySummary:

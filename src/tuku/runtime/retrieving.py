@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tuku.conditions import Condition, comparisons
 from tuku.config import MilvusConfig, SearchConfig
 from tuku.errors import ConfigError
-from tuku.milvus.fields import KEYWORDS, scalar_fields, vector_fields
+from tuku.milvus.fields import ID, KEYWORDS, scalar_fields, vector_fields
 from tuku.protocols import Vector
 from tuku.search.fuse import reciprocal_ranks, weighted_sums
 from tuku.search.known_fields import KnownField, KnownFields, seen_in
@@ -21,8 +21,6 @@ from tuku.search.results import Result
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
-
-    from tuku.milvus.search import Hit
 
 _SAMPLE_ROWS = 1_000
 _FRESH_S = 60.0
@@ -53,32 +51,69 @@ class MilvusRetriever:
             ConfigError: the filter asks for what this Milvus cannot do.
             MilvusError: the collection did not answer.
         """
-        from tuku.milvus.search import everything
-        from tuku.milvus.search import search as search_milvus
+        from tuku.milvus.search import everything, search
 
-        found = search_milvus(
+        found = search(
             self.client,
             self.config.collection,
             field,
             np.asarray(vectors, dtype=np.float32),
             self.config.index,
             limit=limit,
-            where="" if where is None else self._expression(where),
+            where=self._expression(where),
             output=everything(self.config),
         )
-        return [[_result(hit, field) for hit in hits] for hits in found]
+        return [[_result(hit.fields | {ID: hit.id}, {field: hit.score}) for hit in hits] for hits in found]
 
     def fused(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
-        """See `Retriever`: each field's `limit` nearest, fused here.
+        """See `Retriever`: Milvus fuses them, or, where it has no such call, this does, to the same end.
 
         Raises:
+            ConfigError: the filter asks for what this Milvus cannot do.
             MilvusError: the collection did not answer.
         """
-        by_field = {name: self.nearest(name, vectors, limit, where) for name in vector_fields(self.config)}
+        from tuku.milvus.hybrid import hybrid_search
+        from tuku.milvus.search import everything
+
+        found = hybrid_search(
+            self.client,
+            self.config.collection,
+            self._weights(),
+            np.asarray(vectors, dtype=np.float32),
+            self.config.index,
+            self.search,
+            limit=limit,
+            where=self._expression(where),
+            output=everything(self.config),
+        )
+        if found is None:
+            return self.fused_here(vectors, limit, where)
+        return [[replace(_result(row, scores), score=score) for row, score, scores in rows] for rows in found]
+
+    def fused_here(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+        """Like `fused`, without Milvus' help; a score is missing where a field did not find the image.
+
+        Raises:
+            ConfigError: the filter asks for what this Milvus cannot do.
+            MilvusError: the collection did not answer.
+        """
+        depth = max(limit, self.search.candidates)
+        by_field = {name: self.nearest(name, vectors, depth, where) for name in vector_fields(self.config)}
         return [
             self._fused({name: found[number] for name, found in by_field.items()})[:limit]
             for number in range(len(vectors))
         ]
+
+    def images(self, ids: Sequence[str]) -> dict[str, Result]:
+        """See `Retriever`.
+
+        Raises:
+            MilvusError: the collection did not answer.
+        """
+        from tuku.milvus.search import everything, rows_of
+
+        rows = rows_of(self.client, self.config.collection, ids, everything(self.config))
+        return {row["id"]: _result(row, {}) for row in rows}
 
     def fields(self) -> KnownFields:
         """See `Retriever`; asked again once a minute.
@@ -105,7 +140,10 @@ class MilvusRetriever:
 
         return has_field(self.client, self.config, name)
 
-    def _expression(self, where: Condition) -> str:
+    def _expression(self, where: Condition | None) -> str:
+        """Milvus' filter; empty for none."""
+        if where is None:
+            return ""
         from tuku.milvus.capabilities import matches_patterns
         from tuku.milvus.filters import expression, is_prefix
 
@@ -123,14 +161,17 @@ class MilvusRetriever:
             for name, kind in self.config.indexed_metadata.items()
         }
 
-    def _fused(self, found: dict[str, list[Result]]) -> list[Result]:
+    def _weights(self) -> dict[str, float]:
+        text = self.search.text_weight
+        weights = {"image_embedding": 1.0 - text, "text_embedding": text}
+        return {name: weights[name] for name in vector_fields(self.config)}
+
+    def _fused(self, found: Mapping[str, Sequence[Result]]) -> list[Result]:
         scores = {name: {result.id: result.score for result in results} for name, results in found.items()}
         if self.search.fusion == "rrf":
             fused = reciprocal_ranks({name: list(by_id) for name, by_id in scores.items()}, self.search.rrf_k)
         else:
-            weight = self.search.text_weight
-            weights = {"image_embedding": 1.0 - weight, "text_embedding": weight}
-            fused = weighted_sums(scores, weights, self.config.index.metric)
+            fused = weighted_sums(scores, self._weights(), self.config.index.metric)
         results = {result.id: result for each in found.values() for result in each}
         return [
             replace(
@@ -147,14 +188,15 @@ def _fixed_fields() -> dict[str, KnownField]:
     return {name: KnownField(frozenset({kind})) for name, kind in kinds.items()}
 
 
-def _result(hit: Hit, field: str) -> Result:
+def _result(fields: Mapping[str, Any], scores: Mapping[str, float]) -> Result:
+    """An image from the collection's fields, with the score of the one vector field that found it, if one did."""
     own = set(scalar_fields())
     return Result(
-        id=hit.id,
-        score=hit.score,
-        scores={field: hit.score},
-        uri=hit.fields["origin"],
-        caption=hit.fields["image_description"],
-        keywords=tuple(hit.fields["keywords"]),
-        metadata={name: value for name, value in hit.fields.items() if name not in own and value is not None},
+        id=str(fields["id"]),
+        score=next(iter(scores.values()), 0.0),
+        scores=scores,
+        uri=fields["origin"],
+        caption=fields["image_description"],
+        keywords=tuple(fields["keywords"]),
+        metadata={name: value for name, value in fields.items() if name not in own and value is not None},
     )

@@ -20,6 +20,7 @@ from tuku.providers.registry import create_embedder, describe_embedder
 from tuku.runtime.access import local_access
 from tuku.runtime.quota_fit import require_fit
 from tuku.runtime.remedies import remedy_of
+from tuku.runtime.reranking import check_reranker, reordering_of
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.runtime.thumbnails import thumbnails
 from tuku.search.encode import Encoder
@@ -39,7 +40,8 @@ def open_searcher(config: Config) -> Iterator[Searcher]:
     """A searcher over the collection that readers see.
 
     Raises:
-        ConfigError: the model or its package is missing, or its quota is smaller than one request.
+        ConfigError: the model, its package or its key is missing, or its quota is smaller than one request; likewise
+            of the reranker, if one is configured.
         VectorSpaceError: the collection was filled by another model.
         MilvusError: there is no such collection, or no server.
     """
@@ -48,6 +50,7 @@ def open_searcher(config: Config) -> Iterator[Searcher]:
 
     described = describe_embedder(config.embed)
     require_fit("embed", described)
+    reranker = check_reranker(config)
     access = local_access(described, config)
     embedder = create_embedder(config.embed, access)
     model = embedder.description
@@ -60,7 +63,8 @@ def open_searcher(config: Config) -> Iterator[Searcher]:
             config.search.picture_weight,
             lambda fault: _explained(fault, model, config, access),
         )
-        yield Searcher(config, encoder, MilvusRetriever(client, config.milvus, config.search))
+        reordering = None if reranker is None else reordering_of(config, reranker, fetcher)
+        yield Searcher(config, encoder, MilvusRetriever(client, config.milvus, config.search), reordering)
 
 
 def _explained(fault: RowError, model: ModelDescription, config: Config, access: Access | None) -> TukuError:

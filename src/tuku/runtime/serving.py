@@ -1,8 +1,8 @@
 """`tuku serve`: a searcher that outlives a throttled model, a Milvus that restarts, and a collection that is rebuilt.
 
-A searcher is opened when it is first needed. When a model's service or Milvus fails it, another takes its place: the
-access to a service halts for good once its patience has ended (right for one search), and so is made anew with it.
-While a service goes on failing, nobody waits for it: within `AGAIN_S` of a failure, that failure is the answer.
+A searcher is opened when it is first needed. When Milvus fails it, or its access to a model's service has halted (for
+good, once its patience has ended, which is right for a single search), another takes its place, with a new access.
+Who comes within `AGAIN_S` of such a failure is not kept waiting: that failure is the answer.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from tuku.config import Config
 from tuku.errors import ConfigError, MilvusError, RowError, StoppedError, TukuError
 from tuku.fetching import Fetched, GuardedFetcher
 from tuku.retry import RetryPolicy
+from tuku.runtime.halts import Halts, is_halt
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.runtime.searching import open_searcher
-from tuku.runtime.stored import find_image, images_like, some_images
+from tuku.runtime.stored import images_like, some_images
 from tuku.search.known_fields import KnownFields
 from tuku.search.query import Query
 from tuku.search.results import Result, SearchAnswer
@@ -73,6 +74,7 @@ class LiveCatalogue:
         fetch_s = min(self.config.fetch.timeout_s, self.config.serve.timeout_s)
         fetch = self.config.fetch.model_copy(update={"timeout_s": fetch_s})
         self._patient = self.config.model_copy(update={"milvus": milvus, "fetch": fetch})
+        self._halts = Halts(AGAIN_S, self.clock)
         self._pictures = GuardedFetcher(fetch, policy=RetryPolicy(attempts=2, max_wait_s=1.0))
 
     def search(self, query: Query) -> SearchAnswer:
@@ -83,8 +85,9 @@ class LiveCatalogue:
             TukuError: as `Searcher.search`.
             RowError: the query's picture cannot be used.
         """
-        with self._searcher() as opened:
+        with self._halts.heeded(), self._searcher() as opened:
             answer = opened.searcher.search(query)
+            # A reranker's access halts too, and that ends no search.
             opened.failed |= query.rerank and not answer.reranked and bool(answer.results)
             return answer
 
@@ -104,7 +107,7 @@ class LiveCatalogue:
             TukuError: as `search`.
         """
         with self._searcher() as opened:
-            return find_image(_collection(opened.searcher), image_id)
+            return _collection(opened.searcher).images([image_id]).get(image_id)
 
     def some(self, limit: int) -> list[Result]:
         """So many images, whichever.
@@ -161,8 +164,8 @@ class LiveCatalogue:
             if self._check_is_due(opened):
                 self._require_fit(opened)
             yield opened
-        except (StoppedError, MilvusError):
-            opened.failed = True
+        except (StoppedError, MilvusError) as error:
+            opened.failed |= isinstance(error, MilvusError) or is_halt(error)
             raise
         finally:
             with self._lock:

@@ -123,6 +123,7 @@ def roll_back(config: Config, progress: Progress, to: str | None = None, *, wait
         StorageError: there is no lake, or another run works on it.
         LeaseLostError: the lake was taken over; readers see what they saw.
     """
+    from tuku.milvus.begun import forget_shown
     from tuku.milvus.connect import connected
     from tuku.milvus.shelf import roll_back as point_back
 
@@ -132,10 +133,15 @@ def roll_back(config: Config, progress: Progress, to: str | None = None, *, wait
         raise StorageError(
             f"There is no lake at {lake.storage.uri}.", "Check lake.uri: a load from the lake must not run meanwhile."
         )
+
+    def leave() -> None:
+        lease.require()
+        forget_shown(client, config.milvus, lake.storage)
+
     # The lease comes first: an embedded Milvus that a load has open could not even be asked.
     with (
         lake.exclusive(wait_s, command="tuku rollback", on_wait=partial(progress.phase, "wait")) as lease,
         connected(config.milvus, create=False) as client,
     ):
-        former, now = point_back(client, config, model.name, model.dim or 0, to, lease.require)
+        former, now = point_back(client, config, model.name, model.dim or 0, to, leave)
     return RolledBack(config.milvus.collection, former, now)

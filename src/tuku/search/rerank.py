@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tuku.errors import STOPPED, RowError
+from tuku.protocols import ModelDescription
 from tuku.search.query import Query
 from tuku.search.results import Result
 
@@ -23,6 +25,16 @@ class Reordered:
     results: tuple[Result, ...]
     done: bool
     notes: tuple[str, ...] = ()
+
+
+class NotRankedError(Exception):
+    """There is no usable order; the text says why, in a sentence without its full stop."""
+
+    @classmethod
+    def of(cls, fault: RowError, model: ModelDescription) -> NotRankedError:
+        """Because the model did not answer."""
+        said = fault.message if fault.code == STOPPED else str(fault)
+        return cls(f"{model.provider}/{model.model} gave no ranking: {said.rstrip('. ')}")
 
 
 class Reordering(Protocol):

@@ -29,6 +29,10 @@ class Retriever(Protocol):
         """Likewise in all vector fields at once, fused as configured; scores by field where a field found the image."""
         ...
 
+    def images(self, ids: Sequence[str]) -> dict[str, Result]:
+        """The images of these ids, without scores; an id that the collection does not have is left out."""
+        ...
+
     def fields(self) -> KnownFields:
         """The fields that filters and groups can name: the fixed ones, and the metadata in a sample of the rows."""
         ...

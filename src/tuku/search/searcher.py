@@ -74,12 +74,26 @@ class Searcher:
         watch.lap("filter")
         vectors = self.encoder.encode(queries)
         watch.lap("encode")
+        return self._found(asked, vectors, watch)
+
+    def search_vectors(self, queries: Sequence[Query], vectors: Sequence[Vector]) -> list[SearchAnswer]:
+        """Likewise, for queries that have been encoded: float32 (dim,) each.
+
+        Raises:
+            TukuError: as `search`.
+        """
+        watch = Stopwatch()
+        asked = [self._understood(query) for query in queries]
+        watch.lap("filter")
+        return self._found(asked, vectors, watch)
+
+    def _found(self, asked: Sequence[_Asked], vectors: Sequence[Vector], watch: Stopwatch) -> list[SearchAnswer]:
         found = self._retrieved(asked, vectors)
         watch.lap("retrieve")
         ranked = [self._ruled(each, results) for each, results in zip(asked, found, strict=True)]
         watch.lap("filter")
         answers = [self._answer(each.query, results) for each, results in zip(asked, ranked, strict=True)]
-        if any(query.rerank for query in queries):
+        if any(each.query.rerank for each in asked):
             watch.lap("rerank")
         return [replace(answer, timings_ms=watch.timings_ms) for answer in answers]
 
@@ -129,7 +143,7 @@ class Searcher:
         """How many results must be looked at: more where their order may change."""
         query = asked.query
         pool = query.depth
-        if asked.boosts or asked.group_by is not None or query.target == "both":
+        if asked.boosts or asked.group_by is not None:
             pool = max(pool, self.config.search.candidates)
         if query.rerank:
             pool = max(pool, self.config.rerank.candidates)

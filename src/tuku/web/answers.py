@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -49,7 +50,9 @@ def answer_dict(
     elif isinstance(query["image"], str) and scheme_of(query["image"]) != "file":
         query["image"] = bare(query["image"])
     results = [result_dict(result, local_paths=local_paths) for result in answer.results]
-    return {**whole, "query": query, "results": results}
+    uris = {result.uri for result in answer.results} | ({str(answer.query.image)} if like is not None else set())
+    notes = [_without(uris, note, local_paths=local_paths) for note in answer.notes]
+    return {**whole, "query": query, "results": results, "notes": notes}
 
 
 def field_dicts(known: KnownFields) -> list[dict[str, Any]]:
@@ -69,15 +72,22 @@ _OWN = frozenset({"id", "origin", "run_id", "caption_model", "embed_model", "con
 _SHOWN_AS = {"image_description": "caption"}
 
 
+def _without(uris: Iterable[str], note: str, *, local_paths: bool) -> str:
+    """A note, with pictures named as results name them: a reranker may say which one it could not read."""
+    for uri in sorted(uris, key=len, reverse=True):
+        if uri:
+            note = note.replace(uri, shown_uri(uri, local_paths=local_paths))
+    return note
+
+
 def _field(name: str, field: KnownField) -> dict[str, Any]:
     counted = sorted(field.values.items(), key=lambda pair: (-pair[1], str(pair[0])))
-    numbers = [value for value in field.values if isinstance(value, int | float) and not isinstance(value, bool)]
     shown = [pair for pair in counted if len(str(pair[0])) <= _MOST_CHARACTERS][:_MOST_VALUES]
     return {
         "name": _SHOWN_AS.get(name, name),
         "kinds": sorted(field.kinds),
         "values": [{"value": value, "count": count} for value, count in shown],
         "distinct": len(field.values),
-        "least": min(numbers, default=None),
-        "most": max(numbers, default=None),
+        "least": field.least,
+        "most": field.most,
     }

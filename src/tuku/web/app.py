@@ -30,7 +30,9 @@ from tuku.web.site import Site
 from tuku.web.thumbnails import Thumbnails
 from tuku.web.token import Token, TokenGuard
 from tuku.web.turns import Turns
+from tuku.web.uploads import Uploads
 
+_CLICK_BYTES = 500_000
 _PICTURES_AT_ONCE, _PICTURES_WAITING = 4, 512
 _ERRORS = (RefusedError, TukuError, RowError, RequestValidationError, ValidationError, HTTPException, Exception)
 
@@ -61,7 +63,7 @@ def make_app(config: Config, catalogue: Catalogue, storage: Storage | None) -> A
         api.add_exception_handler(error, answer_problem)
     _describe_bodies(api)
     guarded = TokenGuard(api, token, routes_pages.ask_for_token)
-    limits = {"/api/v1/search": most_bytes(config), "/api/v1/feedback": 2_000_000}
+    limits = {"/api/v1/search": most_bytes(config), "/api/v1/feedback": _CLICK_BYTES}
     return Counting(Guards(guarded, names_of(config.serve), limits, partial(too_large, config)), metrics)
 
 
@@ -72,12 +74,13 @@ async def _running(
     """Everything that belongs to the event loop, from the first request to the last."""
     serve = config.serve
     turns = Turns("search", serve.concurrency, serve.waiting, serve.timeout_s)
+    uploads = Uploads(serve.concurrency, serve.waiting, serve.timeout_s)
     painting = Turns("thumbnail", _PICTURES_AT_ONCE, _PICTURES_WAITING, serve.timeout_s)
     thumbnails = Thumbnails(catalogue, config.decode, painting, serve.thumbnail_cache_mb * 1_000_000)
     feedback = None
     if storage is not None:
         feedback = Feedback(storage, lambda outcome, clicks: metrics.feedback.labels(outcome).inc(clicks))
-    api.state.site = Site(config, catalogue, turns, thumbnails, metrics, feedback)
+    api.state.site = Site(config, catalogue, turns, uploads, thumbnails, metrics, feedback)
     flushing = asyncio.create_task(feedback.keep_flushing(serve.feedback_flush_s)) if feedback else None
     try:
         yield

@@ -1,32 +1,27 @@
-"""Clicks, kept as Parquet files in the lake: what was asked, what was shown, what was opened. Never a picture."""
+"""Clicks on their way to the lake: collected, and written in batches, each a whole file (`search.feedback`)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tuku import __version__
 from tuku.errors import TukuError
-from tuku.schemas import CLICKS
+from tuku.search.feedback import Click, write_clicks
 from tuku.storage import Storage
-from tuku.web.models import Click
+from tuku.terminal import printable
+from tuku.web import models
 
-MOST_KEPT = 10_000
-"""Clicks in memory: those that come while nothing can be written, for as long as there is room."""
+MOST_IDS = 200_000
+"""Of results in memory: clicks that come while nothing can be written are kept for as long as there is room."""
 
-FOLDER = "feedback"
 _log = logging.getLogger(__name__)
 
 
 class Feedback:
-    """Collects clicks and writes them in batches, each a whole file. Belongs to one event loop.
+    """Belongs to one event loop.
 
     Args:
         storage: the lake's.
@@ -35,36 +30,39 @@ class Feedback:
 
     def __init__(self, storage: Storage, told: Callable[[str, int], object]) -> None:
         self._storage, self._told = storage, told
-        self._rows: list[dict[str, Any]] = []
+        self._clicks: list[Click] = []
+        self._ids = 0
         self._writing = asyncio.Lock()
         self._complained = False
 
-    def add(self, click: Click, now: datetime) -> bool:
+    def add(self, clicked: models.Click) -> bool:
         """Keep a click; whether there was room for it."""
-        if len(self._rows) >= MOST_KEPT:
+        if self._ids + len(clicked.results) > MOST_IDS:
             self._told("dropped", 1)
             return False
-        self._rows.append(row_of(click, now))
+        self._ids += len(clicked.results)
+        self._clicks.append(_kept(clicked))
         self._told("recorded", 1)
         return True
 
     async def flush(self) -> None:
         """Write what there is. What cannot be written stays, and searching goes on."""
         async with self._writing:
-            rows, self._rows = self._rows, []
-            if not rows:
+            clicks, self._clicks = self._clicks, []
+            if not clicks:
                 return
             try:
-                await asyncio.to_thread(self._write, rows)
+                await asyncio.to_thread(write_clicks, self._storage, clicks)
             except (TukuError, OSError) as error:
-                self._rows = [*rows, *self._rows][:MOST_KEPT]
-                self._told("failed", len(rows))
+                self._clicks = [*clicks, *self._clicks]
+                self._told("failed", len(clicks))
                 if not self._complained:
-                    _log.warning("Clicks cannot be written, and are kept in memory: %s", error)
+                    _log.warning("Clicks cannot be written, and are kept in memory: %s", printable(str(error)))
                 self._complained = True
             else:
                 self._complained = False
-                self._told("written", len(rows))
+                self._ids -= sum(len(click.shown) for click in clicks)
+                self._told("written", len(clicks))
 
     async def keep_flushing(self, every_s: float) -> None:
         """Flush for ever."""
@@ -72,25 +70,18 @@ class Feedback:
             await asyncio.sleep(every_s)
             await self.flush()
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
-        name = f"{FOLDER}/clicks-{rows[0]['clicked_at']:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.parquet"
-        with self._storage.atomic(name) as file:
-            pq.write_table(pa.Table.from_pylist(rows, schema=CLICKS), file)
 
-
-def row_of(click: Click, now: datetime) -> dict[str, Any]:
-    """A row of `schemas.CLICKS`."""
-    query = click.query
-    return {
-        "clicked_at": now.astimezone(timezone.utc),
-        "text": query.text,
-        "target": query.target,
-        "where": query.where,
-        "image_given": query.image_sha256 is not None,
-        "image_sha256": query.image_sha256,
-        "like": query.like,
-        "shown": [{"id": each, "rank": rank} for rank, each in enumerate(click.results, start=1)],
-        "clicked_id": click.id,
-        "clicked_rank": click.rank,
-        "tuku_version": __version__,
-    }
+def _kept(clicked: models.Click) -> Click:
+    query = clicked.query
+    return Click(
+        clicked_at=datetime.now(timezone.utc),
+        text=query.text,
+        image_sha256=query.image_sha256,
+        target=query.target or "",
+        where=query.where,
+        shown=tuple(clicked.results),
+        image_id=clicked.id,
+        rank=clicked.rank,
+        version=__version__,
+        like=query.like,
+    )

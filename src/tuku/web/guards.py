@@ -7,7 +7,8 @@ headers that keep a page from being used by others. Plain ASGI: bodies stay stre
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import socket
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,6 +20,7 @@ from tuku.web.problems import RefusedError
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PROBES = frozenset({"/healthz", "/readyz"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_API = "/api/v1/"  # to ask a model may cost money: another site's page shall not even look as if it wanted a picture
 _ANY_BODY = 65_536
 
 HEADERS: Mapping[str, str] = {
@@ -40,17 +42,21 @@ HEADERS: Mapping[str, str] = {
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches what listens there."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
-def names_of(config: ServeConfig) -> frozenset[str] | None:
-    """The names that it may be called by; None: any."""
-    if not is_loopback(config.host) and not config.allowed_hosts:
-        return None
-    return _LOCAL_NAMES | {config.host.lower()} | {name.lower() for name in config.allowed_hosts}
+def names_of(config: ServeConfig) -> Callable[[str], bool]:
+    """Whether it may be called so (in lower case, without a port).
+
+    Against DNS rebinding: a stranger's page whose name was made to lead here is still called by that name. An address
+    is nobody's name; and where there is a token, such a page has none.
+    """
+    own = _LOCAL_NAMES | {config.host.lower(), *(name.lower() for name in config.allowed_hosts)}
+    if is_loopback(config.host) or config.allowed_hosts:
+        return own.__contains__
+    if config.token is not None:
+        return bool
+    return lambda name: name in own | {socket.gethostname().lower()} or _is_address(name)
 
 
 class Guards:
@@ -58,7 +64,7 @@ class Guards:
 
     Args:
         app: what is guarded.
-        names: see `names_of`.
+        may_be_called: see `names_of`.
         most_bytes: by path, the largest body where it is not the usual one.
         too_large: what is said of a larger one.
     """
@@ -66,11 +72,11 @@ class Guards:
     def __init__(
         self,
         app: ASGIApp,
-        names: Collection[str] | None,
+        may_be_called: Callable[[str], bool],
         most_bytes: Mapping[str, int],
         too_large: Callable[[], RefusedError],
     ) -> None:
-        self._app, self._names, self._most_bytes, self._too_large = app, names, most_bytes, too_large
+        self._app, self._may_be_called, self._most_bytes, self._too_large = app, may_be_called, most_bytes, too_large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -83,17 +89,16 @@ class Guards:
         try:
             if scope["path"] not in _PROBES:
                 self._require_name(headers.get("host", ""))
-            if scope["method"] not in _SAFE:
+            if scope["method"] not in _SAFE or scope["path"].startswith(_API):
                 _require_same_origin(headers)
-                self._require_size(headers, most)
+            self._require_size(headers, most)
         except RefusedError as refusal:
             await refusal.response()(scope, receive, send)
             return
         await self._app(scope, _limited(receive, most, self._too_large), send)
 
     def _require_name(self, host: str) -> None:
-        """Against DNS rebinding: a stranger's page whose name leads here is still called by that name."""
-        if self._names is not None and _without_port(host).lower() not in self._names:
+        if not self._may_be_called(_without_port(host).lower()):
             raise RefusedError(
                 421,
                 "This server is not called so.",
@@ -108,7 +113,7 @@ class Guards:
 
 
 def _require_same_origin(headers: Headers) -> None:
-    """Browsers say where a POST comes from; programs need not."""
+    """Browsers say which page asks; programs need not."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     same = origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
     if site not in {None, "same-origin", "none"} or not same:
@@ -142,6 +147,13 @@ def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:
         await send(message)
 
     return sent
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) is not None
+    except ValueError:
+        return False
 
 
 def _without_port(host: str) -> str:

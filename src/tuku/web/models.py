@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 MAX_TEXT, MAX_WHERE, MAX_ID = 2_000, 4_000, 512
 """Characters."""
 MAX_LIMIT, MAX_OFFSET = 200, 10_000
+MAX_SHOWN = 500
+"""Results of which a click tells."""
 
 _SCHEMAS = "#/components/schemas/"
 
@@ -122,7 +124,7 @@ class Click(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     query: ClickedQuery
-    results: Annotated[list[Id], Field(min_length=1, max_length=2_000, description="The ids shown, best first.")]
+    results: Annotated[list[Id], Field(min_length=1, max_length=MAX_SHOWN, description="The ids shown, best first.")]
     id: Id
     rank: int = Field(ge=1, description="Of the clicked one among those, from 1.")
 

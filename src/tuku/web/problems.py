@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse
 from tuku.errors import ConfigError, RowError, StoppedError, TukuError
 from tuku.runtime.serving import OutOfServiceError
 from tuku.search.where_tokens import WhereError
+from tuku.terminal import printable
 
 _log = logging.getLogger(__name__)
 
@@ -100,13 +101,13 @@ def _of_tuku(error: TukuError) -> RefusedError:
         said = f"The filter{error.message.removeprefix('--where')}"
         return RefusedError(400, said, error.remedy, code="bad_filter", more={"place": error.place})
     if isinstance(error, OutOfServiceError):
-        _log.warning("%s", error)
+        _log.warning("%s", printable(str(error)))
         return RefusedError(
             503, "The collection cannot be searched just now.", _BY_OPERATOR, code="out_of_service", retry_after_s=5
         )
     if isinstance(error, ConfigError):
         return _unusable_picture(cause) if isinstance(cause, RowError) else _bad_query(error)
-    _log.warning("%s", error)
+    _log.warning("%s", printable(str(error)))
     if isinstance(error, StoppedError):
         throttled = isinstance(cause, RowError) and cause.code == "throttled"
         status, what = (429, "lets no more requests through") if throttled else (503, "does not answer")

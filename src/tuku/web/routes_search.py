@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
@@ -49,8 +48,11 @@ router = APIRouter(prefix="/api/v1", tags=["search"])
 @router.post("/search", responses={200: {"model": Answer}, **_PROBLEMS, **_TOO_LARGE}, openapi_extra=_BODIES)
 async def search(request: Request, site: Here) -> Response:
     """Search with a text, a picture, or both together."""
-    question = await asking.of_body(request, site.config)
-    return await _answered(site, partial(site.catalogue.search, question.query), image_sha256=question.image_sha256)
+    async with site.uploads.place(request.headers):
+        question = await site.uploads.read(asking.of_body(request, site.config))
+        return await _answered(
+            site, partial(site.catalogue.search, question.query), image_sha256=question.image_sha256
+        )
 
 
 @router.get(
@@ -101,7 +103,7 @@ async def feedback(click: Click, site: Here) -> Response:
     if click.rank > len(click.results) or click.results[click.rank - 1] != click.id:
         raise RefusedError(422, "The result of this rank is another one.", "rank counts from 1.", code="invalid")
     if site.feedback is not None:
-        site.feedback.add(click, datetime.now(timezone.utc))
+        site.feedback.add(click)
     return Response(status_code=204)
 
 

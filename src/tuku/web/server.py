@@ -98,6 +98,7 @@ def _settings(app: object, config: Config) -> uvicorn.Config:
         access_log=config.serve.access_log,
         lifespan="on",
         server_header=False,
+        ws="none",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=64 * 1024,

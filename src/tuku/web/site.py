@@ -16,6 +16,7 @@ from tuku.web.feedback import Feedback
 from tuku.web.metrics import Metrics
 from tuku.web.thumbnails import Thumbnails
 from tuku.web.turns import Turns
+from tuku.web.uploads import Uploads
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class Site:
     config: Config
     catalogue: Catalogue
     turns: Turns
+    uploads: Uploads
     thumbnails: Thumbnails
     metrics: Metrics
     feedback: Feedback | None

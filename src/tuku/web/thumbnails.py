@@ -14,8 +14,9 @@ from tuku.config import DecodeConfig
 from tuku.errors import RowError
 from tuku.imaging import encode_jpeg, thumbnail
 from tuku.search.results import Result
+from tuku.terminal import printable
 from tuku.web.catalogue import Catalogue
-from tuku.web.turns import Turns
+from tuku.web.turns import Turns, heard
 
 WIDTHS = (160, 320, 640)
 """Sides of the squares that they fit, px."""
@@ -90,6 +91,7 @@ class Thumbnails:
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(self._make(key))
+            task.add_done_callback(heard)
         made = await asyncio.shield(task)  # whoever asked first may go away
         return made, "missing" if made.missing else "made"
 
@@ -116,7 +118,7 @@ class Thumbnails:
                 raise file
             small = thumbnail(file.content, width, max_pixels=self._decoding.max_pixels)
         except RowError as error:
-            _log.warning("No picture of %r: %s", image_id, error)
+            _log.warning("No picture of %r: %s", image_id, printable(str(error)))
             return b""
         return encode_jpeg(small, _QUALITY)
 

@@ -44,7 +44,7 @@ class Turns:
         future = self._threads.submit(work)
         future.add_done_callback(lambda _: _tell(loop, self._ended))
         outcome = asyncio.wrap_future(future)
-        outcome.add_done_callback(_heard)
+        outcome.add_done_callback(heard)
         try:
             return await asyncio.wait_for(asyncio.shield(outcome), self._timeout_s)
         except asyncio.TimeoutError:  # before Python 3.11 it is no TimeoutError
@@ -72,8 +72,8 @@ def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
         loop.call_soon_threadsafe(what)
 
 
-def _heard(outcome: asyncio.Future[T]) -> None:
-    """What ends after its time is nobody's: Python need not complain that nobody asked."""
+def heard(outcome: asyncio.Future[T]) -> None:
+    """What ends when nobody waits for it any more is nobody's: Python need not complain that nobody asked."""
     if not outcome.cancelled():
         outcome.exception()
 

@@ -8,6 +8,8 @@ from typing import Any
 from fakes.dashscope.answer import Answer, Job
 from fakes.dashscope.asked import CaptionAsked, text_tokens
 from fakes.dashscope.captions import APOLOGIES, form_for, is_chinese, written
+from fakes.dashscope.errors import invalid
+from fakes.dashscope.rankings import candidates_in, ranked
 from fakes.dashscope.usage import caption_usage, compatible_usage, shape_for
 
 _GREETING = "您好，请问有什么可以帮您？"
@@ -42,6 +44,8 @@ def _answer(body: dict[str, Any], text: str, job: Job) -> Answer:
 
 def _said(asked: CaptionAsked, job: Job) -> tuple[str, str]:
     """Text and finish_reason."""
+    if asked.in_json and not job.settings.json_mode:
+        raise invalid("response_format is not supported by this model.")
     if job.fault == "empty_content":
         return "", "stop"
     if job.fault == "exclamations":
@@ -55,6 +59,8 @@ def _said(asked: CaptionAsked, job: Job) -> tuple[str, str]:
 def _text(asked: CaptionAsked, job: Job) -> str:
     if not asked.pictures:
         return _GREETING
+    if candidates_in(asked.prompt):
+        return ranked(job.settings.ranking, job.settings.ranking_order, asked.prompt)
     form = form_for(job.settings.caption_form, asked.prompt, job.dice)
     chinese = form != "english" and (not asked.prompt or is_chinese(asked.prompt))
     return written(job.mind.describe(asked.pictures[0], chinese=chinese), form)

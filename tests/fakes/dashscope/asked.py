@@ -68,9 +68,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class CaptionAsked(Asked):
-    """One picture (or several, for one caption) and what is wanted of it."""
+    """One picture (or several, for one caption) and what is wanted of it.
+
+    Attributes:
+        in_json: whether the service shall see to it that the answer is JSON.
+    """
 
     prompt: str
+    in_json: bool = False
 
 
 @dataclass(frozen=True)

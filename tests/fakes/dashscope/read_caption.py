@@ -20,7 +20,8 @@ def read_native(body: dict[str, Any]) -> CaptionAsked:
         ApiError: what is asked cannot be answered. Likewise `read_compatible`.
     """
     model = find_model(body, CaptionModel)
-    return _asked(model, field_of(field_of(body, "input", dict), "messages", list), _native_part)
+    messages = field_of(field_of(body, "input", dict), "messages", list)
+    return _asked(model, messages, _native_part, body.get("parameters") or {})
 
 
 def read_compatible(body: dict[str, Any]) -> CaptionAsked:
@@ -28,10 +29,12 @@ def read_compatible(body: dict[str, Any]) -> CaptionAsked:
     model = find_model(body, CaptionModel)
     if body.get("stream"):
         raise invalid("Streaming is not served here.")
-    return _asked(model, field_of(body, "messages", list), _compatible_part)
+    return _asked(model, field_of(body, "messages", list), _compatible_part, body)
 
 
-def _asked(model: CaptionModel, messages: list[Any], read_part: Callable[[Any, Model], Part]) -> CaptionAsked:
+def _asked(
+    model: CaptionModel, messages: list[Any], read_part: Callable[[Any, Model], Part], parameters: dict[str, Any]
+) -> CaptionAsked:
     parts: list[Part] = []
     prompt = ""
     for message in messages:
@@ -47,7 +50,20 @@ def _asked(model: CaptionModel, messages: list[Any], read_part: Callable[[Any, M
         raise invalid("The last message must be the user's.")
     pictures = tuple(part for part in parts if isinstance(part, ImageFile))
     item = Item(pictures) if pictures else Item((prompt,), "text")
-    return CaptionAsked(model, (item,), *tokens_of(parts, model), prompt)
+    return CaptionAsked(model, (item,), *tokens_of(parts, model), prompt, _in_json(parameters, parts))
+
+
+def _in_json(parameters: dict[str, Any], parts: list[Part]) -> bool:
+    wanted = parameters.get("response_format")
+    if wanted is None or wanted == {"type": "text"}:
+        return False
+    if wanted != {"type": "json_object"}:
+        raise invalid(f"{wanted!r} is no response_format.")
+    if not any(isinstance(part, str) and "json" in part.lower() for part in parts):
+        raise invalid(
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+        )
+    return True
 
 
 def _native_part(part: Any, model: Model) -> Part:

@@ -22,6 +22,20 @@ FatalCode = Literal[
     "PrepaidBillOverdue",
 ]
 
+RankingForm = Literal[
+    "plain",
+    "dropped",
+    "dropped_once",
+    "invented",
+    "invented_once",
+    "doubled",
+    "doubled_once",
+    "no_json",
+    "no_json_once",
+    "prose",
+    "fenced",
+]
+
 
 class Part(BaseModel):
     """A part of the settings: immutable, and a name it does not know is an error."""
@@ -113,6 +127,9 @@ class Settings(Part):
             ``fixed``: pictures are not decoded; ``models``: tuku's local models.
         caption_form: ``prompt``: as the prompt asks; ``by_seed``: any of the others.
         usage_shape: ``by_seed``: any of the others.
+        ranking: what is wrong with rankings of candidates; ``…_once``: until the prompt says what was wrong.
+        ranking_order: the candidates' numbers, best first; empty: the last one first.
+        json_mode: whether models can be told to answer in JSON; else they refuse such a request.
     """
 
     keys: tuple[str, ...] = ("sk-local",)
@@ -128,6 +145,9 @@ class Settings(Part):
         "prompt", "by_seed", "plain", "keyword_line", "numbered", "json", "fenced_json", "english"
     ] = "prompt"
     usage_shape: Literal["by_seed", "split", "details", "total", "missing"] = "split"
+    ranking: RankingForm = "plain"
+    ranking_order: tuple[int, ...] = ()
+    json_mode: bool = True
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with some changed; of a part, only what is named.

@@ -208,3 +208,11 @@ def test_somebody_who_reads_meanwhile_is_not_disturbed(old: Lake) -> None:
     remove(old, find_removals(old, later(0)), STEPS)
     assert pa.concat_tables([first, *reading]).sort_by("image_id").combine_chunks().equals(now(old))
     assert images(view).equals(now(old))
+
+
+def test_a_load_that_was_cut_off_sees_that_its_rows_come_in_another_order(old: Lake) -> None:
+    before = LakeView.everything(old).sources()
+    night(old)
+    assert LakeView.everything(old).sources() == before
+    compact(old, PART, STEPS)
+    assert not set(LakeView.everything(old).sources()) & set(before)

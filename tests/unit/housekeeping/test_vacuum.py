@@ -26,6 +26,7 @@ from tuku.housekeeping import Removal, Retention, Steps, compact, find_removals,
 from tuku.housekeeping.survey import Survey
 from tuku.lake import Lake, Run
 from tuku.lake_view import LakeView
+from tuku.load_ledger import LoadLedger
 from tuku.storage import DiskStorage
 
 
@@ -288,3 +289,34 @@ def test_readers_have_some_hours_whatever_is_configured() -> None:
     assert retention.replaced.total_seconds() == 6 * 3_600
     assert retention.runs.days == 1
     assert Retention.of(LakeConfig()).replaced.days == 7
+
+
+def cut_off(lake: Lake, collection: str, staged_in: str) -> LoadLedger:
+    ledger = LoadLedger(lake.storage, collection, "http://a default tuku", "content", 10, staged_in)
+    ledger.save()
+    return ledger
+
+
+def test_a_load_that_was_never_gone_on_with_goes_with_its_staged_files(lake: Lake, tmp_path: Path) -> None:
+    night(lake, ok="a")
+    remove(lake, find_removals(lake, later(0)), STEPS)
+    staged = tmp_path / "staged" / "tuku__r1"
+    staged.mkdir(parents=True)
+    (staged / "part-00000.parquet").write_bytes(b"")
+    cut_off(lake, "tuku__r1", str(staged))
+    assert vacuum(lake, later(6.9)) == {}
+    assert len(list(LoadLedger.all(lake.storage))) == 1
+    assert list(vacuum(lake, later(7.1))) == ["loads"]
+    assert list(LoadLedger.all(lake.storage)) == []
+    assert not staged.exists()
+    assert staged.parent.exists()
+
+
+def test_a_ledger_stays_whose_staged_files_cannot_be_removed(lake: Lake, caplog: pytest.LogCaptureFixture) -> None:
+    night(lake, ok="a")
+    stays = cut_off(lake, "tuku__r1", "gone://bucket/tuku__r1")
+    cut_off(lake, "tuku__r2", "")
+    lake.storage.write("loads/strange.json", b"{")
+    vacuum(lake, later(7.1))
+    assert lake.storage.files("loads") == ["loads/strange.json", stays.name]
+    assert f"{stays.name} stays: what was staged in gone://bucket/tuku__r1 cannot be removed" in caplog.text

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,15 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.import_jobs import LOST_ROWS, PlayedImporter
+from fakes.import_jobs import LOST_ROWS, OneNode, PlayedImporter
 from fakes.memory_lake import DIM, images
 from tuku.errors import LeaseLostError, MilvusError
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import bulk as bulk_module
 from tuku.milvus.bulk import MOST_FAILURES, BulkImport
 from tuku.milvus.export import cut_into, import_schema, rows_per_file, write_import_file
 from tuku.milvus.fields import Layout, Typed
 from tuku.milvus.imports import ForgottenJobError, ImportFailedError
-from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.staging import Staging
 from tuku.storage import DiskStorage
 
@@ -134,6 +136,34 @@ def test_one_that_never_ends_is_named_and_the_next_load_begins_anew(tmp_path: Pa
     assert not (tmp_path / "staged").exists()
 
 
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> OneNode:
+    """Its clock is the load's."""
+    importer = OneNode()
+    monkeypatch.setattr(bulk_module, "time", SimpleNamespace(monotonic=lambda: importer.now_s))
+    return importer
+
+
+def test_those_that_wait_for_their_turn_at_any_percent_do_not_stand_still(tmp_path: Path, node: OneNode) -> None:
+    """Nine files at once and a node that does one at a time: each waits far longer than `stall_s`, twice."""
+    ledger = begun(tmp_path)
+    ledger.rows_per_file = 3
+    bulk(tmp_path, node, ledger, in_flight=16, stall_s=60.0).run(tables())
+    assert node.imported == {f"i{n}": 1 for n in range(25)}
+    assert node.most_at_once == 9
+    assert node.ended_s > 8 * 2 * node.turn_s
+    assert {file.state for file in ledger.files.values()} == {"done"}
+
+
+def test_one_that_is_stuck_among_others_is_found_when_the_others_have_ended(tmp_path: Path, node: OneNode) -> None:
+    node.stuck, ledger = 4, begun(tmp_path)
+    ledger.rows_per_file = 3
+    with pytest.raises(ImportFailedError, match=r"part-00003.parquet .*job 4\) has stood at 40% for 60 s"):
+        bulk(tmp_path, node, ledger, in_flight=16, stall_s=60.0).run(tables())
+    assert node.imported.total() == 25 - 3
+    assert 60 < node.now_s - node.ended_s < 80
+
+
 def test_a_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
     importer = PlayedImporter(away=20)
     bulk(tmp_path, importer, begun(tmp_path)).run(tables())
@@ -203,7 +233,7 @@ def test_a_load_that_is_cut_off_anywhere_is_gone_on_with_and_nothing_comes_twice
 )
 def test_a_staged_file_that_is_gone_or_spoilt_is_written_again(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     importer, ledger = PlayedImporter(), begun(tmp_path)
-    stopped = bulk(tmp_path, importer, ledger, before_each=_taken_over)
+    stopped = bulk(tmp_path, importer, ledger, before_each=_taken_over_after(2))  # the file was staged, and noted
     with pytest.raises(LeaseLostError):
         stopped.run(tables())
     assert importer.started == []
@@ -212,5 +242,48 @@ def test_a_staged_file_that_is_gone_or_spoilt_is_written_again(tmp_path: Path, s
     assert importer.imported == {f"i{n}": 1 for n in range(25)}
 
 
-def _taken_over() -> None:
-    raise LeaseLostError("another run has taken the lake over")
+def _taken_over_after(times: int) -> Callable[[], None]:
+    """Asked so often, it answers well."""
+    left = iter(range(times))
+
+    def require() -> None:
+        if next(left, None) is None:
+            raise LeaseLostError("another run has taken the lake over")
+
+    return require
+
+
+ACTS = {"fail": ["fail"], "fail for good": ["fail"] * MOST_FAILURES, "short": ["short"], "stall": ["stall"], "well": []}
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_whether_the_lake_is_still_ours_is_asked_before_each_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Who has stood still would write over the ledger, and remove the files, of the one that goes on from there."""
+    events: list[str] = []
+
+    def noted(change: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any) -> Any:
+            events.append(change.__name__)
+            return change(*arguments)
+
+        return wrapped
+
+    for change in (LoadLedger.put, LoadLedger.remove):
+        monkeypatch.setattr(LoadLedger, change.__name__, noted(change))
+    monkeypatch.setattr(bulk_module, "write_import_file", noted(write_import_file))
+    importer, given = PlayedImporter({"part-00001.parquet": [*ACTS[name]]}), {"stall_s": 0.05}
+    given["before_each"] = lambda: events.append("asked")
+    interrupted = bulk(tmp_path, importer, begun(tmp_path), **{**given, "progress": _interrupt})
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.run(tables())
+    going_on = bulk(tmp_path, importer, **given)
+    with suppress(ImportFailedError):
+        going_on.run(tables())
+        for short in going_on.short:
+            going_on.settled(short)
+    assert {"put", "write_import_file"} <= set(events)
+    assert ("remove" in events) is (name == "stall")
+    assert events[::2] == ["asked"] * (len(events) // 2)
+    assert "asked" not in events[1::2]

@@ -11,7 +11,7 @@ from pymilvus.exceptions import MilvusException
 from tuku.config import Config, LoadConfig, MilvusConfig
 from tuku.errors import ConfigError, MilvusError, StorageError
 from tuku.milvus import connect, target
-from tuku.milvus.address import is_this_machine
+from tuku.milvus.address import is_this_machine, require_address
 from tuku.milvus.capabilities import embedded
 from tuku.milvus.connect import connected
 
@@ -123,6 +123,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, missing: str) -> None
     [
         ("http://root:secret@h:99999999", r"'http://h:99999999' is no address"),
         ("http://root:se#cret@h:1", r"is no address"),
+        ("http://root:12/secret@h:1", r"'http://h:1' is no address"),
+        ("grpc://root:secret@h:19530", r"'grpc://h:19530' is no address of a Milvus server: .* http, https, tcp, unix"),
+        ("root:secret://@h:19530", r"'h:19530' is no address"),
+        ("http://root:secret@h/x.db", r"'http://h/x\.db' is the address of a server and ends in \.db"),
+        ("unix:/run/secret@x.db", r"'.*x\.db' is the address of a server"),
         ("root:secret@h:19530", r"milvus\.uri is 'h:19530', a path"),
         ("~nobody-of-that-name/milvus.db", "is no path"),
     ],
@@ -138,3 +143,24 @@ def test_a_refusal_does_not_repeat_the_token() -> None:
     message = str(connect._refused(config, config.uri, MilvusException(1, "bad token root:secret-1")))
     assert "secret" not in message
     assert "http://h:1" in message
+
+
+@pytest.mark.parametrize("said", ["{uri}", "s%65cret", "secret", "root:secret", "root:s%65cret"])
+@pytest.mark.parametrize("user", ["root:s%65cret", "s%65cret"])  # a token may stand there alone
+def test_a_refusal_does_not_repeat_the_password_of_the_address(user: str, said: str) -> None:
+    uri = f"http://{user}@h:1/books?key=secret"
+    error = MilvusException(1, f"no such user at h: {said.format(uri=uri)}")
+    message = str(connect._refused(MilvusConfig(uri=uri), uri, error))
+    assert not [part for part in ("secret", "s%65cret") if part in message]
+    assert message.startswith("Cannot connect to Milvus at http://h:1/books?***: no such user at h: ")
+
+
+def test_a_password_that_is_a_word_garbles_no_message() -> None:
+    uri = "http://root:Milvus@h:1"
+    message = str(connect._refused(MilvusConfig(uri=uri), uri, MilvusException(1, "nobody there")))
+    assert message == "Cannot connect to Milvus at http://h:1: nobody there."
+
+
+@pytest.mark.parametrize("uri", ["HTTP://root:pw@h:19530/books", "tcp://h", "https://[::1]:443", "unix:/run/a@b"])
+def test_what_is_an_address(uri: str) -> None:
+    require_address(uri)

@@ -19,6 +19,7 @@ from fakes.memory_lake import DIM, images
 from ports import free_ports
 from tuku.config import Config
 from tuku.errors import ConfigError, MilvusError
+from tuku.load_ledger import LoadLedger
 from tuku.milvus import bulk as bulk_module
 from tuku.milvus.bulk import BulkImport
 from tuku.milvus.calls import MilvusAwayError
@@ -26,7 +27,6 @@ from tuku.milvus.export import write_import_file
 from tuku.milvus.fields import Layout
 from tuku.milvus.import_rest import RestImporter
 from tuku.milvus.imports import ImportJob, probe_imports
-from tuku.milvus.ledger import LoadLedger
 from tuku.milvus.staging import Staging
 from tuku.storage import DiskStorage
 
@@ -236,6 +236,20 @@ def test_a_managed_service_is_given_addresses_and_keys(cloud: ImportService, cap
         jobs.start("c", "s3://bucket/staged/c/a.parquet")
     said = f"{raised.value}{raised.value.__context__}{caplog.text}"
     assert not [secret for secret in (*KEYS.values(), TOKEN) if secret in said]
+
+
+def test_why_a_job_failed_is_told_without_the_keys(cloud: ImportService) -> None:
+    reason = f"access denied for {KEYS['AWS_ACCESS_KEY_ID']}/{KEYS['AWS_SECRET_ACCESS_KEY']}, asked by {TOKEN}"
+    cloud.jobs["7"] = {"collection": "c", "path": "s3://b/a.parquet", "state": "Failed", "rows": 0, "reason": reason}
+    [job] = managed(cloud).jobs("c")
+    assert job.reason == "access denied for ***/***, asked by ***"
+
+
+def test_a_password_of_the_address_is_not_shown(service: ImportService) -> None:
+    uri = service.url.replace("http://", "http://root:s%65cret@")
+    service.instead = 400, b"root, your password secret is old"
+    with pytest.raises(MilvusError, match=r"your password \*\*\* is old"):
+        RestImporter(Config.model_validate({"milvus": {"uri": uri, "token": TOKEN}})).is_there()
 
 
 @pytest.fixture

@@ -5,10 +5,18 @@ import sys
 
 import pytest
 
-from tuku.config import CaptionConfig, EmbedConfig
+from tuku.config import CaptionConfig, EmbedConfig, PriceConfig, QuotaConfig, RerankConfig
 from tuku.errors import ConfigError
 from tuku.providers import registry
-from tuku.providers.registry import create_captioner, create_embedder, describe_captioner, describe_embedder
+from tuku.providers.registry import (
+    create_captioner,
+    create_embedder,
+    create_reranker,
+    describe_captioner,
+    describe_embedder,
+    describe_reranker,
+    require_reranker_environment,
+)
 
 
 def test_an_unknown_provider_is_named_with_the_known_ones() -> None:
@@ -46,6 +54,33 @@ def test_a_catalogue_may_have_no_captions() -> None:
     config = CaptionConfig(provider="none")
     assert describe_captioner(config) is None
     assert create_captioner(config) is None
+
+
+def test_a_search_may_have_no_reranker() -> None:
+    config = RerankConfig()
+    assert describe_reranker(config) is None
+    assert create_reranker(config) is None
+    require_reranker_environment(config)
+
+
+def test_a_reranker_is_found_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"rerank\.provider is 'cohere'.*dashscope, openai, none"):
+        describe_reranker(RerankConfig(provider="cohere"))
+    monkeypatch.delenv("DASHSCOPE_API_KEY", raising=False)
+    with pytest.raises(ConfigError, match=r"rerank\.provider dashscope needs a key"):
+        require_reranker_environment(RerankConfig(provider="dashscope"))
+    described = describe_reranker(
+        RerankConfig(
+            provider="dashscope",
+            quota=QuotaConfig(requests_per_min=7),
+            price=PriceConfig(input_per_1k=2.0),
+            concurrency=3,
+        )
+    )
+    assert described is not None
+    assert described.terms is not None
+    terms = described.terms
+    assert (terms.requests_per_min, terms.price.input_per_1k, terms.concurrency) == (7, 2.0, 3)
 
 
 def test_a_description_needs_no_sdk() -> None:

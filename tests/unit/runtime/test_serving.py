@@ -6,92 +6,24 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import pytest
 
-from fakes.files import FakeFetcher
-from fakes.models import COLOURS, DIM, FakeEmbedder
+from fakes.models import COLOURS
+from fakes.served import MODEL, Clock, Opening, fill
 from tuku.config import Config, MilvusConfig
-from tuku.errors import MilvusError, RowError, StoppedError, VectorSpaceError
-from tuku.milvus import collection
-from tuku.milvus.capabilities import ask
-from tuku.milvus.connect import connected
-from tuku.milvus.index import build_indexes
-from tuku.milvus.reader import require_searchable
-from tuku.runtime.retrieving import MilvusRetriever
+from tuku.errors import MilvusError, StoppedError, VectorSpaceError
 from tuku.runtime.serving import AGAIN_S, CHECK_S, LiveCatalogue, OutOfServiceError
-from tuku.search.encode import Encoder
 from tuku.search.query import Query
-from tuku.search.searcher import Searcher
 
 pytestmark = pytest.mark.milvus
-MODEL = FakeEmbedder().description.name
 
 
 @pytest.fixture
 def config(tmp_path) -> Config:
-    """A collection of the five colours."""
     milvus = MilvusConfig(uri=str(tmp_path / "tuku.db"))
-    fill(milvus, MODEL)
+    fill(milvus)
     return Config(milvus=milvus)
-
-
-def fill(milvus: MilvusConfig, model: str) -> None:
-    embedder = FakeEmbedder()
-    with connected(milvus) as client:
-        collection.drop(client, milvus.collection)
-        collection.create(client, milvus.collection, milvus, DIM, model)
-        rows = []
-        for name, vector in zip(COLOURS, embedder.embed_passages([f"a {each}" for each in COLOURS]), strict=True):
-            row = dict.fromkeys(("run_id", "caption_model", "embed_model", "content_sha256"), "")
-            row |= {"id": name, "origin": f"/x/{name}.png", "image_description": f"a {name} one", "keywords": [name]}
-            rows.append({**row, "image_embedding": vector, "text_embedding": vector, "price": len(name)})
-        client.insert(milvus.collection, rows)
-        build_indexes(client, milvus.collection, milvus, len(rows), ask(client, Config(milvus=milvus)))
-
-
-@dataclass
-class Opening:
-    """Opens searchers, as `open_searcher` does, with a model that fails as it is told to."""
-
-    faults: list[Exception] = field(default_factory=list)
-    broken: bool = False
-    opened: int = 0
-    open_now: int = 0
-
-    @contextmanager
-    def __call__(self, config: Config) -> Iterator[Searcher]:
-        if self.faults:
-            raise self.faults.pop(0)
-        self.opened += 1
-        opening = self
-
-        class Model(FakeEmbedder):
-            def embed_queries(self, texts):
-                if opening.broken:
-                    return [RowError("stopped", "the quota") for _ in texts]
-                return super().embed_queries(texts)
-
-        def explained(fault: RowError) -> StoppedError:
-            return StoppedError(f"halted for good: {fault.message}")
-
-        with connected(config.milvus, create=False) as client:
-            require_searchable(client, config.milvus, MODEL, DIM)
-            self.open_now += 1
-            encoder = Encoder(Model(), FakeFetcher({}), config.decode, explained=explained)
-            try:
-                yield Searcher(config, encoder, MilvusRetriever(client, config.milvus, config.search))
-            finally:
-                self.open_now -= 1
-
-
-@dataclass
-class Clock:
-    now_s: float = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @contextmanager
@@ -130,19 +62,24 @@ def test_it_finds_by_text_by_id_and_by_likeness(config):
 
 def test_one_throttle_does_not_halt_it_for_good(config):
     with live(config) as (catalogue, opening, clock):
-        opening.broken = True
+        opening.halted = True
         for _ in range(3):
-            with pytest.raises(StoppedError):
+            with pytest.raises(StoppedError, match="halted for good: the quota") as caught:
                 catalogue.search(Query(text="red"))
-        assert opening.opened == 1  # not again at once
+            assert caught.value.__cause__.code == "stopped"
+        assert (opening.opened, opening.asked) == (1, 1)  # the others were told at once
+        assert catalogue.similar("red", Query(limit=2)).results  # no model is needed for that
         clock.now_s += AGAIN_S
-        opening.broken = False
+        with pytest.raises(StoppedError):
+            catalogue.search(Query(text="red"))
+        assert (opening.opened, opening.asked) == (2, 2)
+        clock.now_s += AGAIN_S
+        opening.halted = False
         assert catalogue.search(Query(text="red")).results
-        assert opening.opened == 2
-        assert opening.open_now == 1
+        assert (opening.opened, opening.open_now) == (3, 1)
         clock.now_s += AGAIN_S
         catalogue.search(Query(text="red"))
-        assert opening.opened == 2
+        assert opening.opened == 3
 
 
 def test_it_opens_once_there_is_something_to_open(config):

@@ -46,6 +46,9 @@ class ColourRetriever:
     def fused(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
         return self.nearest("both", vectors, limit, where)
 
+    def images(self, ids: Sequence[str]) -> dict[str, Result]:
+        return {name: Result(name, 0.0, uri=f"/{name}.png", metadata=METADATA[name]) for name in ids if name in COLOURS}
+
     def fields(self) -> KnownFields:
         return {**seen_in(METADATA.values()), **seen_in([{"id": "x", "origin": "x", "image_description": "x"}])}
 

@@ -12,8 +12,9 @@ from fakes.files import png
 from fakes.models import COLOURS
 from tuku import __version__
 from tuku.errors import StoppedError
-from tuku.schemas import CLICKS
+from tuku.search.feedback import CLICKS, labelled_lines, read_clicks
 from tuku.storage import DiskStorage
+from tuku.web import feedback
 from unit.web.conftest import serving
 
 BLUE = png(COLOURS["blue"], 64)
@@ -35,9 +36,9 @@ def test_a_click_is_written_with_its_query_at_the_end(tmp_path):
     assert table.schema.equals(CLICKS)
     [row] = table.to_pylist()
     assert (row["text"], row["target"], row["where"], row["like"]) == ("red", "both", None, None)
-    assert (row["image_given"], row["image_sha256"]) == (True, hashlib.sha256(BLUE).hexdigest())
-    assert row["shown"] == [{"id": each, "rank": rank} for rank, each in enumerate(shown, 1)]
-    assert (row["clicked_id"], row["clicked_rank"], row["tuku_version"]) == (shown[1], 2, __version__)
+    assert row["image_sha256"] == hashlib.sha256(BLUE).hexdigest()
+    assert row["shown"] == shown
+    assert (row["image_id"], row["rank"], row["version"]) == (shown[1], 2, __version__)
     assert BLUE not in file.read_bytes()
 
 
@@ -51,6 +52,8 @@ def test_clicks_are_written_as_time_goes_by(tmp_path):
     files = sorted(tmp_path.rglob("*.parquet"))
     assert sorted(text for file in files for text in pq.read_table(file)["text"].to_pylist()) == ["blue", "red"]
     assert len(files) == 2
+    lines = labelled_lines(read_clicks(DiskStorage(tmp_path)))
+    assert sorted(lines) == ['{"text": "blue", "relevant": ["b"]}', '{"text": "red", "relevant": ["a"]}']
 
 
 class FullDisk(DiskStorage):
@@ -79,12 +82,22 @@ def test_what_makes_no_sense_is_not_kept(tmp_path):
             {"results": ["a"], "id": "a", "rank": 0},
             {"results": [], "id": "a", "rank": 1},
             {"results": ["a" * 600], "id": "a" * 600, "rank": 1},
-            {"results": ["a"] * 2001, "id": "a", "rank": 1},
+            {"results": ["a"] * 501, "id": "a", "rank": 1},
         ):
             assert client.post("/api/v1/feedback", json={"query": {"text": "x"}, **wrong}).status_code == 422
         assert click(client, {"text": "x" * 2001}, ["a"], "a").status_code == 422
         assert click(client, {"image_sha256": "../x"}, ["a"], "a").status_code == 422
     assert not (tmp_path / "feedback").exists()
+
+
+def test_memory_is_bounded_when_nothing_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(feedback, "MOST_IDS", 10)
+    with serving(storage=FullDisk(tmp_path)) as client:
+        for _ in range(6):
+            click(client, {"text": "red"}, ["a", "b", "c"], "a")
+        text = client.get("/metrics").text
+    assert 'tuku_feedback_total{outcome="recorded"} 3.0' in text
+    assert 'tuku_feedback_total{outcome="dropped"} 3.0' in text
 
 
 def test_it_can_be_switched_off(client):

@@ -88,6 +88,11 @@ def test_a_proxys_name_can_be_allowed():
         assert client.get(SEARCH, headers={"Host": "evil.example"}).status_code == 421
     with serving(host="0.0.0.0") as client:
         assert client.get(SEARCH, headers={"Host": "10.1.2.3:8600"}).status_code == 200
+        assert client.get(SEARCH, headers={"Host": "[fd00::1]:8600"}).status_code == 200
+        assert client.get(SEARCH, headers={"Host": "rebound.example"}).status_code == 421
+    with serving(host="0.0.0.0", token=TOKEN) as client:
+        assert client.get(SEARCH, headers={"Host": "search.internal"}).status_code == 401
+        assert client.get(SEARCH, headers={"Host": ""}).status_code == 421
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,13 @@ def test_a_proxys_name_can_be_allowed():
 def test_another_sites_page_cannot_post(client, path, headers, fine):
     answer = client.post(path, json={"text": "red"}, headers=headers)
     assert (answer.status_code == 403) is not fine
+
+
+def test_another_sites_page_cannot_make_it_ask_a_model(client):
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    assert client.get(SEARCH, headers=link).status_code == 403
+    assert client.get("/api/v1/images/red/thumbnail", headers=link).status_code == 403
+    assert client.get("/?q=red", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}).status_code == 200
 
 
 class TestToken:

@@ -26,7 +26,7 @@ def from_json(text: str) -> tuple[str, str] | None:
     start = text.find("{")
     if start < 0:
         return None
-    value = _decoded(text[start:])
+    value = decoded(text[start:])
     if not isinstance(value, Mapping):
         return None
     lowered = {str(key).strip().lower(): entry for key, entry in value.items()}
@@ -43,7 +43,8 @@ def _texts(keywords: Any) -> list[str]:
     return [keywords] if isinstance(keywords, str) else []
 
 
-def _decoded(text: str) -> Any:
+def decoded(text: str) -> Any:
+    """The value that begins where the text does, mended where it must be; None if there is none."""
     decoder = json.JSONDecoder(strict=False)  # models put line breaks into strings
     for candidate in (text, _repaired(text)):
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tuku.config import CaptionConfig
@@ -62,12 +63,17 @@ def instructions(config: CaptionConfig, model: str) -> Instructions:
         config: of the captioner.
         model: its name; models of Qwen 3.5 and later are told not to think, unless `caption.parameters` says.
     """
-    parameters = dict(config.parameters)
-    if _THINKING_MODEL.search(model):
-        parameters.setdefault("enable_thinking", False)
+    parameters = without_thinking(config.parameters, model)
     return Instructions(
         CAPTION_SYSTEM, config.prompt or CAPTION_PROMPT, config.max_tokens, tuple(sorted(parameters.items()))
     )
+
+
+def without_thinking(
+    parameters: Mapping[str, bool | int | float | str], model: str
+) -> dict[str, bool | int | float | str]:
+    """The configured parameters; models that reason by default are told not to, unless the configuration says."""
+    return {"enable_thinking": False, **parameters} if _THINKING_MODEL.search(model) else dict(parameters)
 
 
 def text_tokens(text: str) -> int:

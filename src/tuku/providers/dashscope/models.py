@@ -71,11 +71,13 @@ class EmbedModel(ServedModel):
         dims: lengths that it can make, its default first.
         takes_dimension: whether a request may say which of them.
         text_tokens: longest text.
+        fusion: parameters of a request whose contents become one vector; None for a model that cannot do that.
     """
 
     dims: tuple[int, ...] = ()
     takes_dimension: bool = True
     text_tokens: int = 1024
+    fusion: Mapping[str, bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ EMBEDDERS = _by_name(
             _EMBED_LIMITS,
             dims=(2560, 2048, 1536, 1024, 768, 512, 256),
             text_tokens=32_000,
+            fusion={"enable_fusion": True},
         ),
         EmbedModel(
             "qwen2.5-vl-embedding",
@@ -172,6 +175,7 @@ EMBEDDERS = _by_name(
             _EMBED_LIMITS,
             dims=(1024, 2048, 768, 512),
             text_tokens=32_000,
+            fusion={},
             note="Makes one vector of all that is in a request, so every picture and every text is a request.",
         ),
     )

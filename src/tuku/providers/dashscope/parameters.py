@@ -39,4 +39,11 @@ EMBED_KEYS = {
     "base_address": "embed.base_url",
     "request_timeout": "retry.request_timeout_s",
 }
+RERANK_KEYS = {
+    "max_tokens": "rerank.max_tokens",
+    "model": "rerank.model",
+    "base_address": "rerank.base_url",
+    "request_timeout": "retry.request_timeout_s",
+    "top_n": "rerank.candidates",
+}
 """What has a key of its own."""

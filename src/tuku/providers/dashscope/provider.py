@@ -8,19 +8,29 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tuku.config import CaptionConfig, EmbedConfig
+from tuku.config import CaptionConfig, EmbedConfig, RerankConfig
 from tuku.errors import ConfigError
-from tuku.protocols import Captioner, Embedder, ModelDescription, Reranker
+from tuku.protocols import Captioner, Embedder, ModelDescription, PictureSize, Reranker, VisionRanker
 from tuku.providers.api.environment import key_from_environment, required_access, service_address
 from tuku.providers.api.parameters import allow_only
 from tuku.providers.api.prompts import instructions
 from tuku.providers.api.proxy import proxy_for
-from tuku.providers.dashscope.models import CAPTIONERS, EMBEDDERS, RERANKERS, EmbedModel, ServedModel, find_model
+from tuku.providers.api.ranking_prompt import SIDE_PX, ranking_terms
+from tuku.providers.dashscope.models import (
+    CAPTIONERS,
+    EMBEDDERS,
+    RERANKERS,
+    EmbedModel,
+    RerankModel,
+    ServedModel,
+    find_model,
+)
 from tuku.providers.dashscope.parameters import (
     CAPTION_KEYS,
     CAPTION_PARAMETERS,
     EMBED_KEYS,
     EMBED_PARAMETERS,
+    RERANK_KEYS,
     RERANK_PARAMETERS,
 )
 from tuku.providers.factory import Access, Factory
@@ -60,18 +70,22 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
     return replace(_description(model, config), dim=_dim(model, config), settings=_parameters(config))
 
 
-def describe_reranker(config: EmbedConfig) -> ModelDescription:
-    """The configured reranker, or the first of `RERANKERS`.
+def describe_reranker(config: RerankConfig) -> ModelDescription:
+    """The configured reranker, or the first of `CAPTIONERS`: all of those look at the candidates and rank them.
 
-    Args:
-        config: model, picture size, parameters, address and terms; a reranker needs no other keys than an embedder.
+    `RERANKERS` are of the other kind: they say how relevant each candidate is.
 
     Raises:
         ConfigError: a model that DashScope does not have, or a parameter that is not sent along.
     """
-    model = find_model("rerank.model", config.model, RERANKERS)
-    allow_only("rerank", config.parameters, RERANK_PARAMETERS, {})
-    return replace(_description(model, config), settings=_parameters(config))
+    model: ServedModel = find_model("rerank.model", config.model, {**CAPTIONERS, **RERANKERS})
+    description = replace(_description(model, config), settings=_parameters(config))
+    if isinstance(model, RerankModel):
+        allow_only("rerank", config.parameters, RERANK_PARAMETERS, RERANK_KEYS)
+        return description
+    allow_only("rerank", config.parameters, CAPTION_PARAMETERS, RERANK_KEYS)
+    size = PictureSize(long_side_px=config.max_side_px or SIDE_PX)
+    return replace(description, picture_size=size, terms=ranking_terms(model.terms, config.candidates))
 
 
 def _create_captioner(config: CaptionConfig, description: ModelDescription, access: Access | None) -> Captioner:
@@ -82,17 +96,29 @@ def _create_captioner(config: CaptionConfig, description: ModelDescription, acce
 
 def _create_embedder(config: EmbedConfig, description: ModelDescription, access: Access | None) -> Embedder:
     from tuku.providers.dashscope.embedder import DashScopeEmbedder
+    from tuku.providers.dashscope.fusing import FusingDashScopeEmbedder
 
-    return DashScopeEmbedder(description, config, required_access(access), *_key_and_address("embed", config))
-
-
-def _create_reranker(config: EmbedConfig, description: ModelDescription, access: Access | None) -> Reranker:
-    from tuku.providers.dashscope.reranker import DashScopeReranker
-
-    return DashScopeReranker(description, config, required_access(access), *_key_and_address("rerank", config))
+    fuses = find_model("embed.model", description.model, EMBEDDERS).fusion is not None
+    kind = FusingDashScopeEmbedder if fuses else DashScopeEmbedder
+    return kind(description, config, required_access(access), *_key_and_address("embed", config))
 
 
-def _key_and_address(section: str, config: CaptionConfig | EmbedConfig) -> tuple[str, str | None]:
+def _create_reranker(
+    config: RerankConfig, description: ModelDescription, access: Access | None
+) -> Reranker | VisionRanker:
+    key, address = _key_and_address("rerank", config)
+    model: ServedModel = find_model("rerank.model", description.model, {**CAPTIONERS, **RERANKERS})
+    if isinstance(model, RerankModel):
+        from tuku.providers.dashscope.reranker import DashScopeReranker
+
+        return DashScopeReranker(description, config, required_access(access), key, address)
+
+    from tuku.providers.dashscope.ranker import DashScopeRanker
+
+    return DashScopeRanker(description, config, required_access(access), key, address)
+
+
+def _key_and_address(section: str, config: CaptionConfig | EmbedConfig | RerankConfig) -> tuple[str, str | None]:
     key = key_from_environment(KEY_VARIABLE, f"{section}.provider {NAME}", os.environ)
     address = service_address(f"{section}.base_url", config.base_url, ADDRESS_VARIABLE, os.environ)
     if address is not None and "compatible-mode" in address:
@@ -104,7 +130,7 @@ def _key_and_address(section: str, config: CaptionConfig | EmbedConfig) -> tuple
     return key, address
 
 
-def _description(model: ServedModel, config: CaptionConfig | EmbedConfig) -> ModelDescription:
+def _description(model: ServedModel, config: CaptionConfig | EmbedConfig | RerankConfig) -> ModelDescription:
     name = config.model or model.name
     return ModelDescription(
         provider=NAME,
@@ -130,7 +156,7 @@ def _dim(model: EmbedModel, config: EmbedConfig) -> int:
     return config.dim
 
 
-def _parameters(config: EmbedConfig) -> tuple[tuple[str, str], ...]:
+def _parameters(config: EmbedConfig | RerankConfig) -> tuple[tuple[str, str], ...]:
     parameters: dict[str, Any] = dict(sorted(config.parameters.items()))
     return (("parameters", json.dumps(parameters, ensure_ascii=False)),) if parameters else ()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tuku.config import EmbedConfig
+from tuku.config import RerankConfig
 from tuku.errors import RowError, StoppedError
 from tuku.protocols import ModelDescription, Picture, PictureSize, Usage
 from tuku.providers.api.caller import Answer, Caller
@@ -16,6 +17,7 @@ from tuku.providers.api.loop import service_loop, wait_all
 from tuku.providers.api.meter import Tokens
 from tuku.providers.api.picture import encode_picture
 from tuku.providers.api.prompts import text_tokens
+from tuku.providers.api.ranker import overdue
 from tuku.providers.dashscope.client import DashScopeClient
 from tuku.providers.dashscope.models import RERANKERS, find_model
 from tuku.providers.dashscope.text_guard import cut_to_tokens, guarded
@@ -47,7 +49,7 @@ class DashScopeReranker:
     """
 
     def __init__(
-        self, description: ModelDescription, config: EmbedConfig, access: Access, key: str, base_url: str | None
+        self, description: ModelDescription, config: RerankConfig, access: Access, key: str, base_url: str | None
     ) -> None:
         self._description = description
         self._model = find_model("rerank.model", description.model, RERANKERS)
@@ -62,7 +64,9 @@ class DashScopeReranker:
         """The model, as it was configured."""
         return self._description
 
-    def rerank(self, query: str | Picture, documents: Sequence[str | Picture]) -> list[float | RowError]:
+    def rerank(
+        self, query: str | Picture, documents: Sequence[str | Picture], timeout_s: float | None = None
+    ) -> list[float | RowError]:
         """One relevance in [0, 1] for each document, in order; in as many requests as the model's limits ask for."""
         asked = self._part(query)
         if isinstance(asked, RowError):
@@ -77,7 +81,11 @@ class DashScopeReranker:
                 parts.append((place, part))
         chunks = self._chunks(parts)
         futures = [service_loop().submit(self._relevances(asked, [part for _, part in chunk])) for chunk in chunks]
-        for chunk, relevances in zip(chunks, wait_all(futures), strict=True):
+        try:
+            answers = wait_all(futures, timeout_s)
+        except concurrent.futures.TimeoutError:
+            return [overdue(timeout_s or 0.0)] * len(documents)
+        for chunk, relevances in zip(chunks, answers, strict=True):
             for (place, _), relevance in zip(chunk, relevances, strict=True):
                 outcomes[place] = relevance
         return [outcome for outcome in outcomes if outcome is not None]

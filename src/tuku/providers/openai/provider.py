@@ -1,16 +1,19 @@
-"""A captioner at any endpoint that speaks OpenAI's chat protocol: one's own vLLM, or a service. Imports no SDK."""
+"""Models at any endpoint that speaks OpenAI's chat protocol: one's own vLLM, or a service. Imports no SDK."""
 
 from __future__ import annotations
 
+import json
 import os
+from functools import partial
 
-from tuku.config import CaptionConfig
+from tuku.config import CaptionConfig, RerankConfig
 from tuku.errors import ConfigError
-from tuku.protocols import Captioner, ModelDescription, PictureSize
+from tuku.protocols import Captioner, ModelDescription, PictureSize, VisionRanker
 from tuku.providers.api.environment import key_from_environment, required_access, service_address
 from tuku.providers.api.parameters import refuse
 from tuku.providers.api.prompts import instructions
 from tuku.providers.api.proxy import proxy_for
+from tuku.providers.api.ranking_prompt import SIDE_PX, ranking_terms
 from tuku.providers.factory import Access, Factory
 from tuku.terms import Terms
 
@@ -36,12 +39,6 @@ REFUSED_PARAMETERS = frozenset(
         *("max_retries", "organization", "project", "input", "prompt", "session", "request_id"),
     }
 )
-PARAMETER_KEYS = {
-    "model": "caption.model",
-    "max_tokens": "caption.max_tokens",
-    "base_url": "caption.base_url",
-    "timeout": "retry.request_timeout_s",
-}
 
 
 def describe_captioner(config: CaptionConfig) -> ModelDescription:
@@ -50,45 +47,86 @@ def describe_captioner(config: CaptionConfig) -> ModelDescription:
     Raises:
         ConfigError: there is no name, or a parameter that is not sent along.
     """
-    refuse("caption", config.parameters, REFUSED_PARAMETERS, PARAMETER_KEYS)
+    model = _model("caption", config)
+    asked = instructions(config, model)
+    answer_tokens = min(UNKNOWN_TERMS.answer_tokens, config.max_tokens or UNKNOWN_TERMS.answer_tokens)
+    terms = Terms(patch_px=UNKNOWN_TERMS.patch_px, prompt_tokens=asked.tokens, answer_tokens=answer_tokens)
+    return _description(model, config.max_side_px or DEFAULT_SIDE_PX, asked.settings, terms)
+
+
+def describe_reranker(config: RerankConfig) -> ModelDescription:
+    """The configured model, whatever its name, as one that looks at all candidates at once.
+
+    Raises:
+        ConfigError: as for `describe_captioner`.
+    """
+    model = _model("rerank", config)
+    terms = ranking_terms(UNKNOWN_TERMS, config.candidates)
+    settings = (("parameters", json.dumps(config.parameters, sort_keys=True, ensure_ascii=False)),)
+    return _description(model, config.max_side_px or SIDE_PX, settings, terms)
+
+
+def _model(section: str, config: CaptionConfig | RerankConfig) -> str:
+    own = {
+        "model": f"{section}.model",
+        "max_tokens": f"{section}.max_tokens",
+        "base_url": f"{section}.base_url",
+        "timeout": "retry.request_timeout_s",
+    }
+    refuse(section, config.parameters, REFUSED_PARAMETERS, own)
     if config.model is None:
         raise ConfigError(
-            "caption.model is not set, and provider openai has no default.",
+            f"{section}.model is not set, and provider openai has no default.",
             "Set it to the name under which the endpoint serves its model, such as Qwen/Qwen3-VL-8B-Instruct.",
         )
-    asked = instructions(config, config.model)
-    answer_tokens = min(UNKNOWN_TERMS.answer_tokens, config.max_tokens or UNKNOWN_TERMS.answer_tokens)
+    return config.model
+
+
+def _description(model: str, side_px: int, settings: tuple[tuple[str, str], ...], terms: Terms) -> ModelDescription:
     return ModelDescription(
         provider=NAME,
-        model=config.model,
+        model=model,
         revision="served",
-        picture_size=PictureSize(long_side_px=config.max_side_px or DEFAULT_SIDE_PX),
+        picture_size=PictureSize(long_side_px=side_px),
         lane="api",
-        settings=asked.settings,
-        terms=Terms(patch_px=UNKNOWN_TERMS.patch_px, prompt_tokens=asked.tokens, answer_tokens=answer_tokens),
+        settings=settings,
+        terms=terms,
         licence="NOASSERTION",
         note="Whatever the endpoint serves under this name: pictures are sent there.",
     )
 
 
 def _create_captioner(config: CaptionConfig, description: ModelDescription, access: Access | None) -> Captioner:
-    key, address = _key_and_address(config)
+    key, address = _key_and_address("caption", config)
 
     from tuku.providers.openai.captioner import OpenAICaptioner
 
     return OpenAICaptioner(description, config, required_access(access), key, address)
 
 
-def _key_and_address(config: CaptionConfig) -> tuple[str, str]:
-    address = service_address("caption.base_url", config.base_url, ADDRESS_VARIABLE, os.environ)
+def _create_reranker(config: RerankConfig, description: ModelDescription, access: Access | None) -> VisionRanker:
+    key, address = _key_and_address("rerank", config)
+
+    from tuku.providers.openai.ranker import OpenAIRanker
+
+    return OpenAIRanker(description, config, required_access(access), key, address)
+
+
+def _key_and_address(section: str, config: CaptionConfig | RerankConfig) -> tuple[str, str]:
+    address = service_address(f"{section}.base_url", config.base_url, ADDRESS_VARIABLE, os.environ)
     if address is None:
         raise ConfigError(
-            f"caption.base_url is not set, nor is {ADDRESS_VARIABLE}.",
+            f"{section}.base_url is not set, nor is {ADDRESS_VARIABLE}.",
             "Set it to the endpoint's address, such as http://localhost:8000/v1.",
         )
     proxy_for(address)  # one that is none is found here, not by every worker
     advice = "An endpoint of one's own that asks for no key takes any text."
-    return key_from_environment(KEY_VARIABLE, f"caption.provider {NAME}", os.environ, advice=advice), address
+    return key_from_environment(KEY_VARIABLE, f"{section}.provider {NAME}", os.environ, advice=advice), address
 
 
-CAPTIONER = Factory(describe_captioner, _create_captioner, ("openai",), NAME, _key_and_address, ADDRESS_VARIABLE)
+CAPTIONER = Factory(
+    describe_captioner, _create_captioner, ("openai",), NAME, partial(_key_and_address, "caption"), ADDRESS_VARIABLE
+)
+RERANKER = Factory(
+    describe_reranker, _create_reranker, ("openai",), NAME, partial(_key_and_address, "rerank"), ADDRESS_VARIABLE
+)

@@ -4,6 +4,7 @@ import { whole } from "./where.js";
 
 const API = "/api/v1";
 export const PAGE = 24;
+const MOST_SHOWN = 500; // of which the server wants to be told
 
 // What went wrong, in the server's words.
 export class Trouble extends Error {
@@ -37,7 +38,8 @@ export const thumbnail = (id, width) => `${imagePath(id)}/thumbnail?w=${width}`;
 
 // Nobody waits for it, and nothing is said if it fails.
 export function clicked(answer, id) {
-  const results = answer.results.map((result) => result.id);
+  const results = answer.results.slice(0, MOST_SHOWN).map((result) => result.id);
+  if (!results.includes(id)) return;
   const { text, in: target, where, image_sha256, like } = answer.query;
   const click = { query: { text, in: target, where, image_sha256, like }, results, id, rank: results.indexOf(id) + 1 };
   fetch(`${API}/feedback`, { keepalive: true, ...json(click) }).catch(() => {});

@@ -12,6 +12,7 @@ import { literal } from "./where.js";
 
 let state = ofAddress(location.search);
 let known = { vectors: ["image"], rerank: false, max_upload_bytes: Infinity, fields: [] };
+let learned = null; // the promise of what is really known
 let answer = null; // of the search, with all that "more" has brought; or some images, whose query is null
 let asking = null;
 
@@ -33,6 +34,7 @@ async function run({ remember = true, more = false } = {}) {
     answer.ended = got.results.length < api.PAGE;
     grid.show(got.results, heard, { append: more });
     tell();
+    learn();
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!more) { answer = null; grid.clear(); }
@@ -121,6 +123,7 @@ function forgetPicture() {
 // What is searched with beside the text: a picture that was given, or one of the catalogue.
 function drawAsked() {
   const asked = find("asked");
+  document.title = [state.text || (state.like || state.picture ? t("similar") : ""), "图库 tuku"].filter(Boolean).join(" · ");
   const source = state.picture?.url ?? (state.like ? api.thumbnail(state.like, 160) : null);
   asked.hidden = source === null;
   if (source === null) return asked.replaceChildren();
@@ -131,6 +134,10 @@ function drawAsked() {
 
 function fillIn() {
   find("text").value = state.text;
+  fillInOptions();
+}
+
+function fillInOptions() {
   find("where").value = state.expert;
   const mode = state.in ?? known.vectors[0];
   for (const each of document.querySelectorAll("#mode input")) {
@@ -214,8 +221,13 @@ function keys(event) {
   }
 }
 
+// What filters can be made of. Where the server does not say so, the search says what is wrong; it is asked again then.
+function learn() {
+  learned ??= api.fields().then((got) => { known = got; fillInOptions(); }, () => { learned = null; });
+}
+
 speak();
 listen();
 showFilters(filters.howMany(state) > 0 && innerWidth > 700);
+learn();
 run({ remember: false });
-api.fields().then((got) => { known = got; fillIn(); }, () => {}); // the search says what is wrong

@@ -6,10 +6,9 @@ import pytest
 
 from fakes.dashscope import DashScopeServer, Faults, Settings
 from fakes.recording_quota import RecordingQuota
-from tuku.config import CaptionConfig, EmbedConfig, RetryConfig
-from tuku.providers.dashscope.provider import RERANKER
+from tuku.config import CaptionConfig, EmbedConfig, RerankConfig, RetryConfig
 from tuku.providers.factory import Access
-from tuku.providers.registry import create_captioner, create_embedder
+from tuku.providers.registry import create_captioner, create_embedder, create_reranker
 
 KEY = "sk-4f1d0c6be5c94dd0a7d1"
 
@@ -23,6 +22,7 @@ def shared_server():
 @pytest.fixture
 def server(shared_server):
     shared_server.configure(faults=Faults(), limits={"requests_per_min": None}, fatal=None, usage_shape="split")
+    shared_server.configure(ranking="plain", ranking_order=[], json_mode=True)
     shared_server.reset()
     return shared_server
 
@@ -73,5 +73,5 @@ def embedder_of(server, access_of):
 
 @pytest.fixture
 def reranker(server, access_of):
-    config = EmbedConfig(provider="dashscope", base_url=server.base_url)
-    return RERANKER.create(config, RERANKER.describe(config), access_of())
+    config = RerankConfig(provider="dashscope", model="qwen3-vl-rerank", base_url=server.base_url)
+    return create_reranker(config, access_of())

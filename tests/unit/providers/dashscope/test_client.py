@@ -141,7 +141,7 @@ def test_a_call_that_is_interrupted_is_called_off(captioner_of, server, monkeypa
 
 def _interrupted(futures):
     class Interrupted:
-        def result(self):
+        def result(self, timeout=None):
             raise KeyboardInterrupt
 
         def cancel(self):

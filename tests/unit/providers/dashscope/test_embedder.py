@@ -7,7 +7,7 @@ import pytest
 
 from fakes.colours import plain_picture, plain_pictures
 from tuku.errors import RowError
-from tuku.protocols import Embedder, Picture
+from tuku.protocols import Embedder, FusingEmbedder, Picture
 
 MODEL = "tongyi-embedding-vision-plus"
 
@@ -117,3 +117,28 @@ def test_only_what_is_no_failure_is_told_of(embedder_of, server):
     answered = [position for position, outcome in enumerate(outcomes) if not isinstance(outcome, RowError)]
     assert sorted(heard) == answered
     assert 24 < len(answered) < 48
+
+
+@pytest.mark.parametrize("model", ["qwen3-vl-embedding", "qwen2.5-vl-embedding"])
+def test_a_text_and_a_picture_become_one_vector(embedder_of, server, quota, model):
+    embedder = embedder_of(model=model)
+    assert isinstance(embedder, FusingEmbedder)
+    red, green = plain_pictures(2)
+    composed = embedder.embed_composed([("a phone case with this", red), ("a phone case with this", green)])
+    assert served(server, model)["requests"] == 2
+    assert {(vector.shape, vector.dtype.name) for vector in composed} == {(composed[0].shape, "float32")}
+    for vector, alone in zip(composed, embedder.embed_pictures([red, green]), strict=True):
+        assert not np.allclose(vector, alone, atol=1e-3)
+    assert not np.allclose(composed[0], composed[1], atol=1e-3)
+    assert quota.unsettled == 0
+
+
+def test_a_model_that_does_not_fuse_is_not_asked_to(embedder_of):
+    assert not isinstance(embedder_of(), FusingEmbedder)
+
+
+def test_a_composed_query_with_a_bad_picture_falls_alone(embedder_of):
+    good, bad = plain_picture(7), Picture(np.zeros((2, 500, 3), np.uint8), "thin")
+    outcomes = embedder_of(model="qwen3-vl-embedding").embed_composed([("a", bad), ("b", good)])
+    assert isinstance(outcomes[0], RowError)
+    assert isinstance(outcomes[1], np.ndarray)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tuku.config import CaptionConfig, Config, EmbedConfig, PriceConfig, QuotaConfig, RetryConfig
+from tuku.config import CaptionConfig, Config, EmbedConfig, PriceConfig, QuotaConfig, RerankConfig, RetryConfig
 from tuku.errors import ConfigError, TukuError
 from tuku.protocols import PictureSize
 from tuku.providers.dashscope.parameters import CAPTION_PARAMETERS, EMBED_PARAMETERS, RERANK_PARAMETERS
@@ -46,6 +46,10 @@ def caption(**values: Any) -> CaptionConfig:
 
 def embed(**values: Any) -> EmbedConfig:
     return EmbedConfig(provider="dashscope", **values)
+
+
+def rerank(**values: Any) -> RerankConfig:
+    return RerankConfig(provider="dashscope", **values)
 
 
 def test_a_captioner_is_described_without_a_key() -> None:
@@ -146,7 +150,9 @@ def test_no_parameter_steers_the_sdk(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"embed\.parameters\.{name} "):
         EMBEDDER.describe(embed(parameters={name: "x"}))
     with pytest.raises(ConfigError, match=rf"rerank\.parameters\.{name} "):
-        RERANKER.describe(embed(parameters={name: "x"}))
+        RERANKER.describe(rerank(parameters={name: "x"}))
+    with pytest.raises(ConfigError, match=rf"rerank\.parameters\.{name} "):
+        RERANKER.describe(rerank(model="qwen3-vl-rerank", parameters={name: "x"}))
 
 
 def test_a_length_among_the_parameters_names_its_key() -> None:
@@ -176,10 +182,22 @@ def test_a_proxy_that_is_none_is_found_before_any_work(monkeypatch: pytest.Monke
 
 
 def test_a_reranker_is_described_too() -> None:
-    description = RERANKER.describe(embed())
+    description = RERANKER.describe(rerank(model="qwen3-vl-rerank"))
     assert (description.name, description.dim) == ("dashscope/qwen3-vl-rerank@stable", None)
-    with pytest.raises(ConfigError, match=r"rerank\.model is 'qwen-vl-max'"):
-        RERANKER.describe(embed(model="qwen-vl-max"))
+    assert description.picture_size == PictureSize(long_side_px=448)
+    with pytest.raises(ConfigError, match=r"rerank\.model is 'gte-rerank'.*qwen3-vl-flash.*qwen3-vl-rerank"):
+        RERANKER.describe(rerank(model="gte-rerank"))
+
+
+def test_a_model_that_looks_and_ranks_is_the_default_and_sees_more_at_once() -> None:
+    description = RERANKER.describe(rerank())
+    assert description.name == "dashscope/qwen3-vl-flash@stable"
+    assert description.picture_size == PictureSize(long_side_px=1536)
+    few, many = (RERANKER.describe(rerank(candidates=count)).terms for count in (5, 50))
+    assert few is not None
+    assert many is not None
+    assert (many.answer_tokens, many.prompt_tokens > few.prompt_tokens) == (10 * few.answer_tokens, True)
+    assert RERANKER.describe(rerank(parameters={"temperature": 0.1})).settings != description.settings
 
 
 def test_models_are_made_with_a_key_only() -> None:
@@ -201,21 +219,23 @@ def test_the_key_is_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-abcDEF123")
     captioner = create_captioner(caption(base_url="http://127.0.0.1:1/api/v1"), ACCESS)
     embedder = EMBEDDER.create(embed(), EMBEDDER.describe(embed()), ACCESS)
-    reranker = RERANKER.create(embed(), RERANKER.describe(embed()), ACCESS)
+    config = rerank(model="qwen3-vl-rerank")
+    reranker = RERANKER.create(config, RERANKER.describe(config), ACCESS)
+    ranker = RERANKER.create(rerank(), RERANKER.describe(rerank()), ACCESS)
     assert captioner is not None
     assert captioner.description.model == "qwen3-vl-flash"
     assert embedder.description.dim == 1152
     assert reranker.description.model == "qwen3-vl-rerank"
-    assert "abcDEF123" not in f"{captioner!r} {embedder!r} {reranker!r} {Config()!r}"
+    assert "abcDEF123" not in f"{captioner!r} {embedder!r} {reranker!r} {ranker!r} {Config()!r}"
 
 
 def test_a_description_loads_no_sdk() -> None:
     program = """
 import sys
-from tuku.config import CaptionConfig, EmbedConfig
+from tuku.config import CaptionConfig, EmbedConfig, RerankConfig
 from tuku.providers.dashscope.provider import CAPTIONER, EMBEDDER, RERANKER
 import tuku.providers.openai.provider
-CAPTIONER.describe(CaptionConfig()), EMBEDDER.describe(EmbedConfig()), RERANKER.describe(EmbedConfig())
+CAPTIONER.describe(CaptionConfig()), EMBEDDER.describe(EmbedConfig()), RERANKER.describe(RerankConfig())
 print({"dashscope", "openai", "httpx", "requests", "aiohttp"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)

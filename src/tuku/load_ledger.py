@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ class LoadLedger:
         staged_in: address of the folder that holds this load's import files and nothing else; empty: rows are inserted.
         files: those that were staged, by name.
         filled: rows in the collection, when all of them are; None before.
+        name: of the file that it is. Two Milvus may fill collections of one name from one lake: each load has its own.
     """
 
     storage: Storage
@@ -63,6 +65,12 @@ class LoadLedger:
     staged_in: str = ""
     files: dict[str, StagedFile] = field(default_factory=dict)
     filled: int | None = None
+    name: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        """Find its name."""
+        digest = hashlib.sha256(self.target.encode()).hexdigest()
+        self.name = f"{FOLDER}/{self.collection}-{digest[:8]}.json"
 
     @classmethod
     def all(cls, storage: Storage) -> Iterator[LoadLedger]:
@@ -75,13 +83,10 @@ class LoadLedger:
             except (ValueError, KeyError, TypeError, AttributeError):
                 logger.warning("%s is no load ledger of this version, and is passed over", storage.where(name))
                 continue
+            if name == f"{FOLDER}/{ledger.collection}.json":  # of a tuku that named it by its collection alone
+                ledger.name = name
             if ledger.name == name:
                 yield ledger
-
-    @property
-    def name(self) -> str:
-        """The file that it is."""
-        return f"{FOLDER}/{self.collection}.json"
 
     def put(self, name: str, file: StagedFile) -> None:
         """Note where a file has got to."""
@@ -100,12 +105,16 @@ class LoadLedger:
 
     def save(self) -> None:
         """Write it, in the place of an older state."""
-        kept = {name: value for name, value in vars(self).items() if name != "storage"}
+        kept = {name: value for name, value in vars(self).items() if name not in {"storage", "name"}}
         kept["files"] = {name: asdict(file) for name, file in self.files.items()}
         self.storage.write(self.name, (json.dumps(kept, indent=1) + "\n").encode())
 
     def remove(self) -> None:
-        """The collection is no longer being filled, or must not be: its files go too."""
+        """The collection is no longer being filled, or must not be: its files go too, and first.
+
+        Raises:
+            StorageError, StoppedError: they cannot be removed. Then the ledger stays: it alone says where they are.
+        """
         if self.staged_in:
             storage_at(self.staged_in).remove_all("")
         self.storage.remove(self.name)

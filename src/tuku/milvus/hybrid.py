@@ -1,0 +1,88 @@
+"""Retrieval in several vector fields at once, fused by Milvus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuku.milvus.calls import is_unknown_call, milvus_errors
+from tuku.milvus.fields import ID
+from tuku.milvus.recall import exact_scores
+from tuku.milvus.search import TIMEOUT_S, search_params
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+    from pymilvus import MilvusClient
+
+    from tuku.config import IndexConfig, SearchConfig
+
+    Row = dict[str, Any]
+
+
+def hybrid_search(
+    client: MilvusClient,
+    name: str,
+    weights: Mapping[str, float],
+    vectors: npt.NDArray[np.float32],
+    index: IndexConfig,
+    fusion: SearchConfig,
+    *,
+    limit: int,
+    where: str,
+    output: Sequence[str],
+) -> list[list[tuple[Row, float, dict[str, float]]]] | None:
+    """The best rows of each query by all fields, best first: the row, its fused score, and its score in each field.
+
+    Args:
+        client: an open client.
+        name: a collection or alias, loaded.
+        weights: by vector field that is searched; they count where scores are summed.
+        vectors: queries, float32 (n, dim).
+        index: of the fields.
+        fusion: how; its `candidates` of each field are fused, or `limit` if that is more.
+        limit: results for each query.
+        where: a Milvus filter expression; empty for none.
+        output: fields to return.
+
+    Returns:
+        None if this Milvus has no such call.
+
+    Raises:
+        MilvusError: it did not answer.
+    """
+    from pymilvus import AnnSearchRequest, RRFRanker, WeightedRanker
+    from pymilvus.exceptions import MilvusException
+
+    depth = max(limit, fusion.candidates)
+    parameters = {"metric_type": index.metric, "params": search_params(index, depth, thorough=bool(where))}
+    asked = [AnnSearchRequest(list(vectors), field, parameters, limit=depth, expr=where or None) for field in weights]
+    ranker = RRFRanker(fusion.rrf_k) if fusion.fusion == "rrf" else WeightedRanker(*weights.values())
+    with milvus_errors(f"searching {name}"):
+        try:
+            found = client.hybrid_search(
+                name, asked, ranker, limit=limit, output_fields=[*output, *weights], timeout=TIMEOUT_S
+            )
+        except MilvusException as error:
+            if is_unknown_call(error):
+                return None
+            raise
+    return [_scored(hits, query, list(weights), index.metric) for hits, query in zip(found, vectors, strict=True)]
+
+
+def _scored(
+    hits: Sequence[Any], query: npt.NDArray[np.float32], fields: Sequence[str], metric: str
+) -> list[tuple[Row, float, dict[str, float]]]:
+    rows: list[Row] = [{**hit["entity"], ID: str(hit[ID])} for hit in hits]
+    if not rows:
+        return []
+    by_field = {
+        field: exact_scores(query[None, :], np.asarray([row.pop(field) for row in rows], np.float32), metric)[0]
+        for field in fields
+    }
+    return [
+        (row, float(hit["distance"]), {field: float(scores[number]) for field, scores in by_field.items()})
+        for number, (row, hit) in enumerate(zip(rows, hits, strict=True))
+    ]

@@ -1,0 +1,209 @@
+"""Search on an embedded Milvus, from the collection's fields to the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from fakes import memory_lake
+from fakes.memory_lake import DIM, MODEL, MemoryLake, configured, images, unit_vectors, with_metadata
+from milvus_server import MilvusServer
+from tuku.config import Config, SearchConfig
+from tuku.milvus.connect import connected
+from tuku.milvus.reader import require_searchable
+from tuku.runtime.retrieving import MilvusRetriever
+from tuku.search.known_fields import checked
+from tuku.search.where import read_where
+
+pytestmark = pytest.mark.milvus
+
+IMAGES = 300
+
+
+def lake() -> MemoryLake:
+    table = images([f"i{number}" for number in range(IMAGES)], "r1")
+    brands = ["Nike", "李宁", "O'Neill", 'say "hi"']
+    rows = [{"price": number / 2, "brand": brands[number % 4], "stock": number % 3} for number in range(IMAGES)]
+    rows[7]["rare"] = "once"
+    return MemoryLake(with_metadata(table, rows))
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> Config:
+    folder = tmp_path_factory.mktemp("search")
+    config = configured(str(folder / "milvus.db"))
+    memory_lake.run(config, lake(), folder / "ledgers", "r1")
+    return config
+
+
+@pytest.fixture
+def client(config) -> Iterator[MilvusClient]:
+    with connected(config.milvus, create=False) as client:
+        require_searchable(client, config.milvus, MODEL, DIM)
+        yield client
+
+
+@pytest.mark.parametrize("fusion", ["rrf", "weighted"])
+@pytest.mark.parametrize("where", [None, "price < 60 and brand != 'Nike'"])
+def test_fused_here_is_as_milvus_fuses(config, client, fusion: str, where: str | None):
+    retriever = MilvusRetriever(client, config.milvus, SearchConfig(fusion=fusion, text_weight=0.3, candidates=50))
+    condition = None if where is None else read_where(where)
+    queries = list(unit_vectors(20, 9))
+    theirs, ours = retriever.fused(queries, 10, condition), retriever.fused_here(queries, 50, condition)
+    for found, here in zip(theirs, ours, strict=True):
+        assert [result.score for result in found] == pytest.approx([result.score for result in here[:10]], abs=1e-5)
+        same = {result.id: result for result in here}
+        for result in found:  # equal scores may come in either order
+            assert result.score == pytest.approx(same[result.id].score, abs=1e-5)
+            assert result.metadata == same[result.id].metadata
+            assert set(result.scores) == {"image_embedding", "text_embedding"}
+            for name, score in same[result.id].scores.items():
+                assert result.scores[name] == pytest.approx(score, abs=1e-5)
+
+
+def test_a_milvus_that_cannot_fuse_is_helped(config, client, monkeypatch):
+    def unknown(*_arguments: object, **_options: object) -> None:
+        raise MilvusException(grpc.StatusCode.UNIMPLEMENTED, "unknown method HybridSearch")
+
+    retriever = MilvusRetriever(client, config.milvus, SearchConfig())
+    query = list(unit_vectors(1, 9))
+    [helped] = retriever.fused(query, 5, None)
+    monkeypatch.setattr(client, "hybrid_search", unknown)
+    [alone] = retriever.fused(query, 5, None)
+    assert [result.score for result in alone] == pytest.approx([result.score for result in helped], abs=1e-5)
+
+
+def test_fields_are_known_with_their_values_and_rare_ones_are_found(config, client):
+    retriever = MilvusRetriever(client, config.milvus, SearchConfig())
+    known = retriever.fields()
+    assert known["brand"].kinds == {"text"}
+    assert known["brand"].values["李宁"] == IMAGES / 4
+    assert known["price"].kinds == {"number"}
+    assert known["keywords"].kinds == {"list"}
+    assert retriever.has_field("rare")
+    assert not retriever.has_field('x"] or $meta["price')
+    assert set(retriever.images(["i3", "nope", "i3"])) == {"i3"}
+
+
+@pytest.mark.parametrize(
+    ("where", "right"),
+    [
+        ("price < 10", lambda row: row["price"] < 10),
+        (
+            "brand in ['Nike', '李宁'] and price between 20 and 40",
+            lambda row: row["brand"] in {"Nike", "李宁"} and 20 <= row["price"] <= 40,
+        ),
+        ("brand == 'O''Neill'", lambda row: row["brand"] == "O'Neill"),
+        ("brand == 'say \"hi\"' or stock == 2", lambda row: row["brand"] == 'say "hi"' or row["stock"] == 2),
+        ("not (price >= 10 or stock != 1)", lambda row: row["price"] < 10 and row["stock"] == 1),
+        ("keywords contains '12'", lambda row: row["id"] == "i12"),
+        ("id == 'i5'", lambda row: row["id"] == "i5"),
+        ("caption like '第5%'", lambda row: row["id"][1] == "5"),
+        ("rare is not null", lambda row: row["id"] == "i7"),
+    ],
+)
+def test_filters_leave_what_they_say(config, client, where: str, right):
+    retriever = MilvusRetriever(client, config.milvus, SearchConfig())
+    condition = checked(read_where(where), retriever.fields(), retriever.has_field)
+    [found] = retriever.nearest("image_embedding", [unit_vectors(1, 5)[0]], IMAGES, condition)
+    rows = [{"id": row["image_id"], **json.loads(row["metadata"])} for row in lake().view.values()]
+    assert {result.id for result in found} == {row["id"] for row in rows if right(row)}
+    assert found
+
+
+@pytest.mark.long
+def test_prices_and_brands_on_a_server_with_one_vector(tmp_path: Path):
+    """System D's filters on the picture's vector."""
+    with MilvusServer(tmp_path / "milvus") as server:
+        config = configured(server.uri, milvus={"vectors": ["image"]})
+        memory_lake.run(config, lake(), tmp_path / "ledgers", "r1")
+        with connected(config.milvus, create=False) as client:
+            retriever = MilvusRetriever(client, config.milvus, SearchConfig())
+            condition = checked(
+                read_where("price between 10 and 60 and brand == 'O''Neill' and stock > 0"),
+                retriever.fields(),
+                retriever.has_field,
+            )
+            vector = unit_vectors(1, 5)[0]
+            [found] = retriever.nearest("image_embedding", [vector], 10, condition)
+            [unfiltered] = retriever.nearest("image_embedding", [vector], IMAGES, None)
+    wanted = [
+        result.id
+        for result in unfiltered
+        if 10 <= result.metadata["price"] <= 60
+        and result.metadata["brand"] == "O'Neill"
+        and result.metadata["stock"] > 0
+    ]
+    assert [result.id for result in found] == wanted[:10]
+    assert len(found) == 10
+
+
+def test_the_command_line_filters_boosts_groups_and_fuses(tuku, catalogue, tmp_path):
+    assert tuku("ingest", catalogue).code == 0
+
+    def found(*arguments: str) -> list[dict]:
+        answer = tuku("search", *arguments, "--json")
+        assert answer.code == 0, answer.err
+        return answer.json["results"]
+
+    cheap = found("an animal", "--where", "price < 100 and category in ['animals', 'x']", "--limit", "50")
+    assert cheap
+    assert all(row["metadata"]["price"] < 100 and row["metadata"]["category"] == "animals" for row in cheap)
+    both = found("a cat", "--in", "both")
+    assert set(both[0]["scores"]) == {"image_embedding", "text_embedding"}
+    grouped = found("a cat", "--group-by", "source", "--limit", "8")
+    assert len({row["metadata"]["source"] for row in grouped}) == len(grouped) == 8
+    plain = found("a cat", "--limit", "59")
+    boosted = found("a cat", "--limit", "59", "--boost", "category == 'vehicles'=50")
+    assert boosted != plain
+    assert {row["id"] for row in boosted} == {row["id"] for row in plain}
+    best = found("a cat", "--limit", "5")
+    assert found("a cat", "--limit", "3", "--offset", "2") == best[2:]
+    assert found("a cat", "--min-score", str(best[1]["score"])) == best[:2]
+    picture = str(catalogue.parent / "photographs" / "猫.png")
+    composed = tuku("search", "a cup of coffee", "--image", picture, "--limit", "20", "--json").json["results"]
+    captions = " ".join(row["caption"] for row in composed)
+    assert "cat" in captions
+    assert "espresso" in captions
+
+    wrong = tuku("search", "a cat", "--where", "pryce < 100")
+    assert (wrong.code, "Did you mean price?" in wrong.err) == (2, True)
+    unclear = tuku("search", "a cat", "--where", "price < 100 and")
+    assert (unclear.code, "price < 100 and▸" in unclear.err) == (2, True)
+
+    queries = tmp_path / "queries.jsonl"
+    queries.write_text(
+        '{"text": "a cat", "relevant": ["猫", "猫-face", "猫-eyes"]}\n'
+        '{"text": "a motorcycle", "relevant": ["motorcycle"]}\n'
+        f'{{"image": {json.dumps(picture)}, "relevant": ["猫"]}}\n',
+        encoding="utf-8",
+    )
+    page = tmp_path / "evaluation.html"
+    evaluated = tuku("evaluate", queries, "--html", page, "--json").json
+    assert evaluated["modes"]["text-to-image"] == {
+        "queries": 2,
+        "recall@1": pytest.approx(2 / 3, abs=1e-6),
+        "recall@5": 1.0,
+        "recall@10": 1.0,
+        "mrr": 1.0,
+        "ndcg@10": 1.0,
+    }
+    assert set(evaluated["modes"]) == {"text-to-image", "text-to-text", "image-to-image", "image-to-text", "both"}
+    assert evaluated["modes"]["both"]["queries"] == 3
+    assert evaluated["ann_recall@10"]["image-to-image"] == 1.0
+    assert 0 < evaluated["latency_ms"]["p50"] <= evaluated["latency_ms"]["p95"]
+    assert "How well" in page.read_text(encoding="utf-8")
+
+    many = tuku("search", "--queries", queries, "--limit", "2", "--json").json["answers"]
+    assert [len(answer["results"]) for answer in many] == [2, 2, 2]
+    results = tmp_path / "results.html"
+    assert tuku("search", "a cat", "--html", results).code == 0
+    text = results.read_text(encoding="utf-8")
+    assert "data:image/jpeg" in text
+    assert "<script" not in text
