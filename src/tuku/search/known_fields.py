@@ -56,9 +56,8 @@ def seen_in(rows: Iterable[Mapping[str, Any]]) -> dict[str, KnownField]:
             if kind_of(value) == "number":
                 least, most = ends.get(name, (value, value))
                 ends[name] = min(least, value), max(most, value)
-    return {
-        name: KnownField(frozenset(found), None, values[name], *ends.get(name, ())) for name, found in kinds.items()
-    }
+    known = {name: KnownField(frozenset(found), values=values[name]) for name, found in kinds.items()}
+    return known | {name: replace(known[name], least=least, most=most) for name, (least, most) in ends.items()}
 
 
 def kind_of(value: Any) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -115,7 +114,7 @@ class Guards:
 def _require_same_origin(headers: Headers) -> None:
     """Browsers say which page asks; programs need not."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    same = origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    same = origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
     if site not in {None, "same-origin", "none"} or not same:
         raise RefusedError(
             403, "Another site's page may not ask here.", "Use this server's own page.", code="cross_origin"

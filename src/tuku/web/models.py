@@ -33,16 +33,18 @@ class Asked(BaseModel):
     group_by: Annotated[str, Field(max_length=255)] | None = Field(
         None, description="One image for each of its values."
     )
-    limit: int = Field(24, ge=1, le=MAX_LIMIT)
-    offset: int = Field(0, ge=0, le=MAX_OFFSET)
-    min_score: float | None = Field(None, allow_inf_nan=False)
+    limit: int = Field(24, ge=1, le=MAX_LIMIT, description="How many results.")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Leave out so many of the best.")
+    min_score: float | None = Field(None, allow_inf_nan=False, description="Leave out what scores less in every field.")
     rerank: bool = Field(False, description="Show the best to the reranker.")
 
 
 class Search(Asked):
     """A text, a picture, or both together."""
 
-    text: Annotated[str, Field(max_length=MAX_TEXT)] | None = Field(None, examples=["a cat"])
+    text: Annotated[str, Field(max_length=MAX_TEXT)] | None = Field(
+        None, description="What is looked for; with a picture, what is wanted of it.", examples=["a cat"]
+    )
     image: str | None = Field(
         None,
         description="A picture's file in base64 (a data: URL is fine too). Where the server allows it, an http(s) URL.",

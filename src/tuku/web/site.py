@@ -53,7 +53,7 @@ class Site:
                 raise
 
 
-def _site(request: Request) -> Site:
+async def _site(request: Request) -> Site:  # a plain function would be run in a thread
     site: Site = request.app.state.site
     return site
 

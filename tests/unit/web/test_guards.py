@@ -104,6 +104,8 @@ def test_a_proxys_name_can_be_allowed():
         ({"Origin": "http://evil.example"}, False),
         ({"Origin": "http://127.0.0.1:9999"}, False),
         ({"Origin": "null"}, False),
+        ({"Origin": "http://["}, False),
+        ({"Origin": "127.0.0.1:8600"}, False),
         ({"Sec-Fetch-Site": "cross-site"}, False),
         ({"Sec-Fetch-Site": "same-site"}, False),
     ],
