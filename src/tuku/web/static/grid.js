@@ -26,8 +26,8 @@ function tile(result, open, like) {
     sizes: "(max-width: 560px) 46vw, 300px",
     src: thumbnail(result.id, 320),
   });
-  // A server that was busy is asked once more.
-  picture.addEventListener("error", () => setTimeout(() => { picture.src = `${thumbnail(result.id, 320)}&again`; picture.srcset = ""; }, 2000), { once: true });
+  const again = () => { picture.srcset = ""; picture.src = thumbnail(result.id, 320); };
+  picture.addEventListener("error", () => setTimeout(again, 2000), { once: true }); // the server was busy
   const caption = el("span", { class: "caption" }, words);
   const opener = el("button", {
     type: "button", class: "open", "aria-label": t("open", words), "data-id": result.id, on: { click: () => open(result) },
