@@ -42,7 +42,7 @@ test-fast: .venv/dev.stamp ## the tests that are done in seconds
 
 bench: .venv/dev.stamp ## the benchmarks: each prints ratios (about an hour)
 	@$(PIP) -e '.[bench]'
-	@for script in local_ingest fetch memory load; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in local_ingest fetch memory load serve; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean: ## remove what demo and tests made; the environment stays
 	@rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -54,10 +54,10 @@ clean: ## remove what demo and tests made; the environment stays
 
 .venv/demo.stamp: .venv/bin/pip pyproject.toml constraints.txt
 	@echo "Setting up .venv (a minute or two the first time) …"
-	@$(PIP) -e '.[local,demo]'
+	@$(PIP) -e '.[local,demo,serve]'
 	@touch $@
 
 .venv/dev.stamp: .venv/bin/pip pyproject.toml constraints.txt
 	@echo "Setting up .venv for development (a minute or two the first time) …"
-	@$(PIP) -e '.[local,demo,dashscope,openai,s3,cluster,dev]'
+	@$(PIP) -e '.[local,demo,dashscope,openai,s3,cluster,serve,dev]'
 	@touch $@ .venv/demo.stamp

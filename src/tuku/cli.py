@@ -18,6 +18,7 @@ from tuku.cli_lake import lake
 from tuku.cli_options import budget, catalogue, common, of_failed, overridden, patience, read_config, wait_s
 from tuku.cli_output import complain, fail, make_progress, show, show_proof, show_report
 from tuku.cli_search import search
+from tuku.cli_serve import serve
 from tuku.errors import VerificationError
 from tuku.runtime.interrupt import interruptible
 
@@ -157,6 +158,7 @@ cli.add_command(evaluate)
 cli.add_command(lake)
 cli.add_command(rollback)
 cli.add_command(search)
+cli.add_command(serve)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from tuku.config_milvus import FIELD_NAMES, IndexConfig, LoadConfig, MilvusConfig, TlsConfig, VerifyConfig
+from tuku.config_serve import ServeConfig
 from tuku.config_types import (
     MOST_PER_MIN,
     Address,
@@ -49,6 +50,7 @@ __all__ = [
     "RuntimeConfig",
     "SearchConfig",
     "Section",
+    "ServeConfig",
     "StopConfig",
     "TlsConfig",
     "VerifyConfig",
@@ -266,6 +268,7 @@ class Config(Section):
     stop: StopConfig = StopConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     report: ReportConfig = ReportConfig()
+    serve: ServeConfig = ServeConfig()
 
     def sha256(self) -> str:
         """Hex digest of every value but the secrets: two runs with the same one were configured alike."""

@@ -24,7 +24,7 @@ from tuku.config_yaml import LocatedDict, YamlError, parse_yaml
 from tuku.errors import ConfigError
 
 _PREFIX = "TUKU__"
-_SECRET_VARIABLES = {"MILVUS_TOKEN": ("milvus", "token")}
+_SECRET_VARIABLES = {"MILVUS_TOKEN": ("milvus", "token"), "TUKU_SERVE_TOKEN": ("serve", "token")}
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _SHOWN_CHARACTERS = 80
 
@@ -145,7 +145,9 @@ class _Draft:
             return f"{' and '.join(origins)}: {'.'.join(path)}: {details['ctx']['error']}"
         value: Any = reduce(getitem, path, self.values)
         allowed = details["ctx"]["error"] if details["type"] == "value_error" else allowed_values(path)
-        return f"{self.origins[path]}: {'.'.join(path)} is {_shown(value)}; allowed: {allowed}"
+        is_secret = (key := find_key(path)) is not None and key.is_secret
+        is_what = "cannot be used" if is_secret else f"is {_shown(value)}"
+        return f"{self.origins[path]}: {'.'.join(path)} {is_what}; allowed: {allowed}"
 
 
 def _is_section(path: config_keys.Path) -> bool:

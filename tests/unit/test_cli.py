@@ -27,6 +27,7 @@ COMMANDS = [
     "load",
     "verify",
     "search",
+    "serve",
     "errors",
     "report",
     "lake",
@@ -114,7 +115,7 @@ def test_a_wrong_configuration_as_json(capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["serve"],
+        ["server"],
         ["search", "a cat", "--within", "text"],
         ["search", "a cat", "--in", "tags"],
         ["search", "a cat", "--limit", "0"],

@@ -46,7 +46,8 @@ def test_every_command_line_parses(line):
 
 
 @pytest.mark.parametrize(
-    "line", ["tuku serve", "tuku search cat --within text", "tuku load --strategy replace", "tuku lake vacuum --all"]
+    "line",
+    ["tuku serve --prot 80", "tuku search cat --within text", "tuku load --strategy replace", "tuku lake vacuum --all"],
 )
 def test_a_wrong_command_line_would_be_noticed(line):
     with pytest.raises(click.UsageError):

@@ -26,6 +26,7 @@ CLICKS = pa.schema(
         pa.field("image_id", pa.string(), nullable=False),
         pa.field("rank", pa.int32(), nullable=False),
         pa.field("version", pa.string(), nullable=False),
+        pa.field("like", pa.string()),
     ]
 )
 
@@ -44,6 +45,7 @@ class Click:
         image_id: the one that was opened.
         rank: its place, from 1.
         version: of tuku.
+        like: the stored image that was searched with ("more like this"), if any.
     """
 
     clicked_at: datetime
@@ -55,6 +57,7 @@ class Click:
     image_id: str
     rank: int
     version: str
+    like: str | None = None
 
 
 def write_clicks(storage: Storage, clicks: Sequence[Click]) -> str:

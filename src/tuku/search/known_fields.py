@@ -25,12 +25,16 @@ class KnownField:
     Attributes:
         kinds: of the values seen: ``text``, ``number``, ``bool``, ``list``, ``object``.
         typed: its type, where the collection's schema has it.
-        values: how often each value was seen, of texts, numbers and truths.
+        values: how often each value was seen, of texts, numbers and truths; of the first ones that were.
+        least: of the numbers that were seen.
+        most: likewise.
     """
 
     kinds: frozenset[str] = frozenset()
     typed: ValueType | None = None
     values: Mapping[Value, int] = field(default_factory=dict, repr=False)
+    least: float | None = None
+    most: float | None = None
 
 
 KnownFields = Mapping[str, KnownField]
@@ -40,6 +44,7 @@ def seen_in(rows: Iterable[Mapping[str, Any]]) -> dict[str, KnownField]:
     """The fields of some rows (values as JSON has them), in the order in which they were met."""
     kinds: dict[str, set[str]] = {}
     values: dict[str, dict[Value, int]] = {}
+    ends: dict[str, tuple[float, float]] = {}
     for row in rows:
         for name, value in row.items():
             if value is None:
@@ -48,7 +53,11 @@ def seen_in(rows: Iterable[Mapping[str, Any]]) -> dict[str, KnownField]:
             counted = values.setdefault(name, {})
             if isinstance(value, str | int | float) and (value in counted or len(counted) < _SHOWN_VALUES):
                 counted[value] = counted.get(value, 0) + 1
-    return {name: KnownField(frozenset(found), values=values[name]) for name, found in kinds.items()}
+            if kind_of(value) == "number":
+                least, most = ends.get(name, (value, value))
+                ends[name] = min(least, value), max(most, value)
+    known = {name: KnownField(frozenset(found), values=values[name]) for name, found in kinds.items()}
+    return known | {name: replace(known[name], least=least, most=most) for name, (least, most) in ends.items()}
 
 
 def kind_of(value: Any) -> str:

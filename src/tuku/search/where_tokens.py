@@ -41,6 +41,7 @@ class WhereError(ConfigError):
     """
 
     def __init__(self, where: str, place: int, trouble: str) -> None:
+        self.place = place
         shown = f"{where[:place]}▸{where[place:]}"
         super().__init__(
             f"--where cannot be understood at ▸: {trouble}. {shown}",

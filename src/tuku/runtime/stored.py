@@ -1,0 +1,63 @@
+"""What a collection has of its images: some of them, and what is like one of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tuku.milvus.fields import vector_fields
+from tuku.runtime.retrieving import MilvusRetriever
+from tuku.search.query import Query
+from tuku.search.results import Result, SearchAnswer
+from tuku.search.searcher import Searcher
+from tuku.search.where import read_where
+
+
+def some_images(retriever: MilvusRetriever, limit: int) -> list[Result]:
+    """So many images, whichever Milvus gives first.
+
+    Raises:
+        MilvusError: the collection did not answer.
+    """
+    from tuku.milvus.metadata import some_ids
+
+    ids = some_ids(retriever.client, retriever.config, limit)
+    found = retriever.images(ids)
+    return [found[image_id] for image_id in ids if image_id in found]
+
+
+def images_like(searcher: Searcher, retriever: MilvusRetriever, image_id: str, query: Query) -> SearchAnswer | None:
+    """What is like an image that is in the collection, itself left out; None if there is no such image.
+
+    Nothing is encoded. Among captions it is its caption's vector that is searched with, else its picture's where the
+    collection has those.
+
+    Args:
+        searcher: of the collection.
+        retriever: likewise.
+        image_id: of the image.
+        query: where and how; its text and image are not looked at.
+
+    Raises:
+        TukuError: as `Searcher.search`.
+    """
+    from tuku.milvus.search import rows_of
+
+    names = vector_fields(retriever.config)
+    wanted = "text_embedding" if query.target == "text" else "image_embedding"
+    name = wanted if wanted in names else names[0]
+    rows = rows_of(retriever.client, retriever.config.collection, [image_id], ["origin", name])
+    if not rows:
+        return None
+    others = replace(query, text=None, image=rows[0]["origin"], where=_but(image_id, query.where))
+    [answer] = searcher.search_vectors([others], [np.asarray(rows[0][name], dtype=np.float32)])
+    return replace(answer, query=replace(others, where=query.where))
+
+
+def _but(image_id: str, where: str | None) -> str:
+    if where is not None:
+        read_where(where)  # so that what is wrong with it is shown at its own place
+    backslashed = image_id.replace("\\", "\\\\").replace('"', '\\"')
+    itself = f'id != "{backslashed}"'
+    return itself if where is None else f"({where}) and {itself}"

@@ -1,0 +1,75 @@
+// The JSON API.
+
+import { whole } from "./where.js";
+
+const API = "/api/v1";
+export const PAGE = 24;
+const MOST_SHOWN = 500; // of which the server wants to be told
+
+// What went wrong, in the server's words.
+export class Trouble extends Error {
+  constructor(status, problem) {
+    super(problem.detail ?? "");
+    this.status = status;
+    this.remedy = problem.remedy ?? "";
+    this.again = status === 0 || status === 429 || status === 503;
+  }
+}
+
+export async function search(state, offset, signal) {
+  const where = whole(state.expert, state.filters);
+  const asked = { in: state.in, where: where || null, limit: PAGE, offset, rerank: state.rerank || null };
+  const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== null));
+  if (state.like && !state.text && !state.picture) {
+    return ask(`${imagePath(state.like)}/similar?${new URLSearchParams(given)}`, { signal });
+  }
+  if (!state.picture) return ask(`${API}/search`, { signal, ...json({ text: state.text, ...given }) });
+  const form = new FormData();
+  if (state.text) form.set("text", state.text);
+  for (const [name, value] of Object.entries(given)) form.set(name, value);
+  form.set("image", state.picture.file, "picture");
+  return ask(`${API}/search`, { signal, method: "POST", body: form });
+}
+
+export const fields = () => ask(`${API}/fields`);
+export const some = (signal) => ask(`${API}/images?limit=${PAGE}`, { signal });
+export const details = (id) => ask(imagePath(id));
+export const thumbnail = (id, width) => `${imagePath(id)}/thumbnail?w=${width}`;
+
+// Nobody waits for it, and nothing is said if it fails.
+export function clicked(answer, id) {
+  const results = answer.results.slice(0, MOST_SHOWN).map((result) => result.id);
+  if (!results.includes(id)) return;
+  const { text, in: target, where, image_sha256, like } = answer.query;
+  const click = { query: { text, in: target, where, image_sha256, like }, results, id, rank: results.indexOf(id) + 1 };
+  fetch(`${API}/feedback`, { keepalive: true, ...json(click) }).catch(() => {});
+}
+
+// An id may be anything, also ".." or "a/b": what a browser would read as a path is written in base64url.
+function imagePath(id) {
+  const plain = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(id);
+  return `${API}/images/${plain ? id : `~${base64url(new TextEncoder().encode(id))}`}`;
+}
+
+function base64url(bytes) {
+  const text = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function json(value) {
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) };
+}
+
+async function ask(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Trouble(0, {});
+  }
+  if (answer.status === 401) location.reload();
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Trouble(answer.status, body);
+  return body;
+}

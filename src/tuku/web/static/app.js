@@ -1,0 +1,233 @@
+// The search page: what is asked, when, and where everything goes.
+
+import * as api from "./api.js";
+import * as details from "./details.js";
+import { el, find, icon, ICONS, shown } from "./dom.js";
+import * as filters from "./filters.js";
+import * as grid from "./grid.js";
+import * as picture from "./picture.js";
+import { asksForAnything, empty, ofAddress, toAddress } from "./state.js";
+import { otherLanguage, switchLanguage, t, translate } from "./words.js";
+import { literal } from "./where.js";
+
+let state = ofAddress(location.search);
+let known = { vectors: ["image"], rerank: false, max_upload_bytes: Infinity, fields: [] };
+let learned = null; // the promise of what is really known
+let answer = null; // of the search, with all that "more" has brought; or some images, whose query is null
+let asking = null;
+
+const heard = { open: openDetails, like: moreLike };
+
+async function run({ remember = true, more = false } = {}) {
+  asking?.abort();
+  const mine = (asking = new AbortController());
+  if (remember) history.pushState(null, "", toAddress(state));
+  drawAsked();
+  quiet();
+  find("outcome").textContent = t("searching");
+  grid.busy(true);
+  try {
+    const got = await (asksForAnything(state)
+      ? api.search(state, more ? answer.results.length : 0, mine.signal)
+      : api.some(mine.signal));
+    answer = more ? { ...got, results: [...answer.results, ...got.results] } : { query: null, notes: [], ...got };
+    answer.ended = got.results.length < api.PAGE;
+    grid.show(got.results, heard, { append: more });
+    tell();
+    learn();
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    if (!more) { answer = null; grid.clear(); }
+    trouble(error);
+  } finally {
+    if (asking === mine) grid.busy(false);
+  }
+}
+
+function tell() {
+  const shownCount = answer.results.length;
+  const ms = Object.values(answer.timings_ms ?? {}).reduce((sum, each) => sum + each, 0);
+  const parts = [t("count", shownCount, !answer.ended), ms ? t("took", ms.toFixed(0)) : null, answer.reranked ? t("reranked") : null];
+  if (state.picture) parts.push(t("not_shared"));
+  find("outcome").textContent = answer.query ? parts.filter(Boolean).join(" · ") : t("some");
+  find("more").hidden = answer.ended || !answer.query;
+  find("notes").hidden = !answer.notes.length;
+  find("notes").replaceChildren(...answer.notes.map((note) => el("li", {}, shown(note))));
+  find("nothing").hidden = shownCount > 0;
+  if (shownCount) return;
+  const clear = filters.howMany(state) ? el("button", { type: "button", class: "primary", on: { click: clearFilters } }, t("clear")) : null;
+  find("nothing").replaceChildren(...[el("h2", {}, t("none")), el("p", {}, t("none_hint")), clear].filter(Boolean));
+}
+
+function quiet() {
+  for (const id of ["trouble", "notes", "nothing", "more"]) find(id).hidden = true;
+}
+
+function trouble(error) {
+  const known = error instanceof api.Trouble && error.message;
+  const said = known ? [error.message, error.remedy] : [t("unreachable"), t("unreachable_hint")];
+  if (!(error instanceof api.Trouble)) console.error(error);
+  const again = error.again ?? true;
+  find("outcome").textContent = "";
+  find("trouble").hidden = false;
+  find("trouble").replaceChildren(
+    el("p", {}, el("b", {}, shown(said[0]))),
+    el("p", {}, shown(said[1])),
+    ...(again ? [el("button", { type: "button", class: "primary", on: { click: () => run({ remember: false }) } }, t("retry"))] : []),
+  );
+}
+
+function refuse(message) {
+  trouble(Object.assign(new api.Trouble(422, { detail: message }), { again: false }));
+}
+
+function openDetails(result) {
+  details.open(answer.results, result, { like: moreLike, keyword: onlyKeyword, seen });
+}
+
+function seen(result) {
+  if (answer.query) api.clicked(answer, result.id);
+}
+
+function moreLike(result) {
+  if (answer.query) api.clicked(answer, result.id);
+  forgetPicture();
+  state = { ...state, text: "", like: result.id };
+  fillIn();
+  run();
+  scrollTo({ top: 0 });
+}
+
+function onlyKeyword(word) {
+  const wanted = `keywords contains ${literal(word)}`;
+  state.expert = state.expert ? `(${state.expert}) and ${wanted}` : wanted;
+  showFilters(true);
+  fillIn();
+  run();
+}
+
+function takePicture(file) {
+  if (!picture.isPicture(file)) return refuse(t("no_picture"));
+  if (file.size > known.max_upload_bytes) return refuse(t("too_large", known.max_upload_bytes / 1e6));
+  forgetPicture();
+  state.picture = { file, url: URL.createObjectURL(file) };
+  state.like = null;
+  run();
+}
+
+function forgetPicture() {
+  if (state.picture) URL.revokeObjectURL(state.picture.url);
+  state.picture = null;
+}
+
+// What is searched with beside the text: a picture that was given, or one of the catalogue.
+function drawAsked() {
+  const asked = find("asked");
+  document.title = [state.text || (state.like || state.picture ? t("similar") : ""), "图库 tuku"].filter(Boolean).join(" · ");
+  const source = state.picture?.url ?? (state.like ? api.thumbnail(state.like, 160) : null);
+  asked.hidden = source === null;
+  if (source === null) return asked.replaceChildren();
+  const name = t(state.picture ? "remove_picture" : "remove_like");
+  const away = el("button", { type: "button", title: name, "aria-label": name, on: { click: () => { forgetPicture(); state.like = null; run(); } } }, icon(ICONS.close));
+  asked.replaceChildren(el("img", { src: source, alt: t(state.picture ? "picture" : "similar") }), away);
+}
+
+function fillIn() {
+  find("text").value = state.text;
+  fillInOptions();
+}
+
+function fillInOptions() {
+  find("where").value = state.expert;
+  const mode = state.in ?? known.vectors[0];
+  for (const each of document.querySelectorAll("#mode input")) {
+    each.checked = each.value === mode;
+    each.disabled = each.value === "both" ? known.vectors.length < 2 : !known.vectors.includes(each.value);
+  }
+  find("rerank").hidden = !known.rerank;
+  find("rerank").querySelector("input").checked = state.rerank;
+  filters.draw(known.fields, state, filtersChanged);
+  countFilters();
+}
+
+function countFilters() {
+  const many = filters.howMany(state);
+  find("filtered").hidden = many === 0;
+  find("filtered").textContent = many;
+  find("clear").disabled = many === 0;
+}
+
+let soon = 0;
+function filtersChanged() {
+  countFilters();
+  clearTimeout(soon);
+  if (asksForAnything(state)) soon = setTimeout(run, 250);
+}
+
+function clearFilters() {
+  state.filters = {};
+  state.expert = "";
+  fillIn();
+  if (asksForAnything(state)) run();
+}
+
+function showFilters(open) {
+  find("filters").hidden = !open;
+  find("filter").setAttribute("aria-expanded", String(open));
+}
+
+function speak() {
+  translate(document);
+  find("language").textContent = otherLanguage();
+  fillIn();
+}
+
+function listen() {
+  find("search").addEventListener("submit", (event) => {
+    event.preventDefault();
+    state.text = find("text").value.trim();
+    if (state.text) state.like = null;
+    run();
+  });
+  find("mode").addEventListener("change", (event) => { state.in = event.target.value; if (asksForAnything(state)) run(); });
+  find("rerank").addEventListener("change", (event) => { state.rerank = event.target.checked; if (asksForAnything(state)) run(); });
+  find("where").addEventListener("change", (event) => { state.expert = event.target.value.trim(); filtersChanged(); });
+  find("filter").addEventListener("click", () => showFilters(find("filters").hidden));
+  find("clear").addEventListener("click", clearFilters);
+  find("more").addEventListener("click", () => run({ remember: false, more: true }));
+  find("language").addEventListener("click", () => {
+    switchLanguage();
+    speak();
+    drawAsked();
+    if (answer) { grid.show(answer.results, heard); tell(); }
+  });
+  document.querySelector(".brand").addEventListener("click", (event) => { event.preventDefault(); forgetPicture(); state = empty(); fillIn(); run(); });
+  addEventListener("popstate", () => { forgetPicture(); details.close(); state = ofAddress(location.search); fillIn(); run({ remember: false }); });
+  document.addEventListener("keydown", keys);
+  picture.listen(takePicture);
+}
+
+function keys(event) {
+  const typing = event.target.matches("input:not([type=radio]):not([type=checkbox])");
+  if (event.key === "/" && !typing && !find("details").open) {
+    event.preventDefault();
+    find("text").select();
+  } else if (event.key === "ArrowDown" && event.target === find("text")) {
+    event.preventDefault();
+    grid.focusFirst();
+  } else if (event.key === "Escape" && !find("filters").hidden && !find("details").open) {
+    showFilters(false);
+    find("filter").focus();
+  }
+}
+
+// What filters can be made of. Where the server does not say so, the search says what is wrong; it is asked again then.
+function learn() {
+  learned ??= api.fields().then((got) => { known = got; fillInOptions(); }, () => { learned = null; });
+}
+
+speak();
+listen();
+showFilters(filters.howMany(state) > 0 && innerWidth > 700);
+learn();
+run({ remember: false });

@@ -1,0 +1,53 @@
+// What is asked, and how it is written in the page's address. A picture that was uploaded is not in it.
+
+export function empty() {
+  return { text: "", in: null, expert: "", filters: {}, like: null, rerank: false, picture: null };
+}
+
+export const asksForAnything = (state) => Boolean(state.text || state.like || state.picture);
+
+export function toAddress(state) {
+  const query = new URLSearchParams();
+  if (state.text) query.set("q", state.text);
+  if (state.like) query.set("like", state.like);
+  if (state.in) query.set("in", state.in);
+  if (state.expert) query.set("where", state.expert);
+  if (state.rerank) query.set("rerank", "1");
+  for (const [name, chosen] of Object.entries(state.filters)) {
+    for (const value of chosen.values ?? []) query.append(`is.${name}`, JSON.stringify(value));
+    if (chosen.least !== undefined) query.set(`least.${name}`, chosen.least);
+    if (chosen.most !== undefined) query.set(`most.${name}`, chosen.most);
+    if (chosen.truth !== undefined) query.set(`truth.${name}`, chosen.truth);
+  }
+  const text = query.toString();
+  return text ? `/?${text}` : "/";
+}
+
+export function ofAddress(search) {
+  const query = new URLSearchParams(search);
+  const state = empty();
+  state.text = query.get("q") ?? "";
+  state.like = query.get("like");
+  state.in = ["image", "text", "both"].includes(query.get("in")) ? query.get("in") : null;
+  state.expert = query.get("where") ?? "";
+  state.rerank = query.get("rerank") === "1";
+  for (const [key, text] of query) {
+    const [, kind, name] = /^(is|least|most|truth)\.(.+)$/su.exec(key) ?? [];
+    if (name === undefined || name === "__proto__") continue;
+    const value = kind === "is" || kind === "truth" ? parsed(text) : Number(text);
+    if (value === undefined || Number.isNaN(value)) continue;
+    const chosen = (state.filters[name] ??= {});
+    if (kind === "is") (chosen.values ??= []).push(value);
+    else if (kind !== "truth" || typeof value === "boolean") chosen[kind] = value;
+  }
+  return state;
+}
+
+function parsed(text) {
+  try {
+    const value = JSON.parse(text);
+    return ["string", "number", "boolean"].includes(typeof value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

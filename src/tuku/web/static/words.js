@@ -1,0 +1,76 @@
+// The page's words in its two languages.
+
+const WORDS = {
+  en: {
+    home: "Start again", placeholder: "What are you looking for?", picture: "Search with a picture", search: "Search",
+    mode: "Where to search", pictures: "Pictures", captions: "Captions", both: "Both", rerank: "Rerank",
+    filters: "Filters", expert: "Filter in words", clear: "Clear filters", results: "Results", more: "Show more",
+    drop: "Drop the picture to search with it", like: "More like this", similar: "like this picture",
+    keys: "/ search · arrows move · Enter opens · Esc closes",
+    count: (n, more) => `${n}${more ? "+" : ""} ${n === 1 && !more ? "result" : "results"}`, took: (ms) => `${ms} ms`,
+    some: "From the catalogue", searching: "Searching …", reranked: "reranked",
+    none: "Nothing found.", none_hint: "Try other words, another picture, or fewer filters.",
+    remove_picture: "Take the picture away", remove_like: "Take it away", not_shared: "A link to this search leaves the picture out.",
+    close: "Close", previous: "Previous", next: "Next", score: "Score", scores: "Scores", image_embedding: "picture", text_embedding: "caption",
+    why: "Why", keywords: "Keywords", file: "File", id: "Id", no_caption: "No caption", unsorted: "–",
+    least: "from", most: "to", any: "any", yes: "yes", no: "no", others: "Show all", only: (word) => `Only images with the keyword ${word}`,
+    too_large: (mb) => `The picture has more than ${mb} MB.`, no_picture: "This file is no picture.",
+    unreachable: "The server does not answer.", unreachable_hint: "Check the network, and whether tuku serve is running.",
+    retry: "Try again", open: (caption) => `Details: ${caption}`, gallery: "Catalogue",
+  },
+  zh: {
+    home: "重新开始", placeholder: "想找什么图片？", picture: "用图片搜索", search: "搜索",
+    mode: "搜索范围", pictures: "图像", captions: "描述", both: "两者", rerank: "重排",
+    filters: "筛选", expert: "筛选表达式", clear: "清除筛选", results: "结果", more: "显示更多",
+    drop: "松开即可用这张图片搜索", like: "相似图片", similar: "与此图相似",
+    keys: "/ 搜索 · 方向键移动 · 回车打开 · Esc 关闭",
+    count: (n, more) => `${n}${more ? "+" : ""} 条结果`, took: (ms) => `${ms} 毫秒`,
+    some: "图库一览", searching: "搜索中……", reranked: "已重排",
+    none: "没有找到。", none_hint: "换个说法、换张图片，或减少筛选条件。",
+    remove_picture: "移除图片", remove_like: "移除", not_shared: "分享链接不包含所上传的图片。",
+    close: "关闭", previous: "上一张", next: "下一张", score: "得分", scores: "得分", image_embedding: "图像", text_embedding: "描述",
+    why: "理由", keywords: "关键词", file: "文件", id: "编号", no_caption: "无描述", unsorted: "–",
+    least: "最小", most: "最大", any: "不限", yes: "是", no: "否", others: "全部显示", only: (word) => `只看关键词为“${word}”的图片`,
+    too_large: (mb) => `图片超过 ${mb} MB。`, no_picture: "这个文件不是图片。",
+    unreachable: "服务器没有响应。", unreachable_hint: "请检查网络以及 tuku serve 是否在运行。",
+    retry: "重试", open: (caption) => `详情：${caption}`, gallery: "图库",
+  },
+};
+
+const KEY = "tuku.language";
+let language = remembered() ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+
+export function t(key, ...values) {
+  const word = WORDS[language][key] ?? key;
+  return typeof word === "function" ? word(...values) : word;
+}
+
+export function otherLanguage() {
+  return language === "en" ? "中文" : "English";
+}
+
+export function switchLanguage() {
+  language = language === "en" ? "zh" : "en";
+  try { localStorage.setItem(KEY, language); } catch { /* a browser that keeps nothing */ }
+}
+
+// Fills in what the page itself has: data-text, data-title (a tip and a name), data-label, data-placeholder.
+export function translate(root) {
+  document.documentElement.lang = language;
+  for (const each of root.querySelectorAll("[data-text]")) each.textContent = t(each.dataset.text);
+  for (const each of root.querySelectorAll("[data-title]")) {
+    each.title = t(each.dataset.title);
+    each.setAttribute("aria-label", each.title);
+  }
+  for (const each of root.querySelectorAll("[data-label]")) each.setAttribute("aria-label", t(each.dataset.label));
+  for (const each of root.querySelectorAll("[data-placeholder]")) each.placeholder = t(each.dataset.placeholder);
+}
+
+function remembered() {
+  try {
+    const kept = localStorage.getItem(KEY);
+    return kept in WORDS ? kept : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,75 @@
+"""Large bodies: so many of them in memory at once, and none for longer than people wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from starlette.datastructures import Headers
+
+from tuku.web.asking import BESIDE_BYTES
+from tuku.web.problems import RefusedError
+
+T = TypeVar("T")
+
+
+class Uploads:
+    """Gives out places in memory. Belongs to one event loop.
+
+    Args:
+        at_once: how many places there are.
+        waiting: how many uploads may wait for one, their bytes still on the way.
+        timeout_s: longest wait for a place, and then for the whole body.
+    """
+
+    def __init__(self, at_once: int, waiting: int, timeout_s: float) -> None:
+        self._places = asyncio.Semaphore(at_once)
+        self._most, self._timeout_s, self._waiting = waiting, timeout_s, 0
+
+    @asynccontextmanager
+    async def place(self, headers: Headers) -> AsyncIterator[None]:
+        """A place for a body while it is read and searched with; a small one needs none.
+
+        Raises:
+            RefusedError: 503: there was none in time.
+        """
+        if _is_small(headers):
+            yield
+            return
+        await self._take()
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def read(self, body: Awaitable[T]) -> T:
+        """What is made of a body.
+
+        Raises:
+            RefusedError: 408: it did not come in time.
+        """
+        try:
+            return await asyncio.wait_for(body, self._timeout_s)
+        except asyncio.TimeoutError:
+            raise RefusedError(
+                408, "The request came too slowly.", "Send a smaller picture, or try again.", code="too_slow"
+            ) from None
+
+    async def _take(self) -> None:
+        busy = RefusedError(503, "Too many pictures at once.", "Try again in a moment.", code="busy", retry_after_s=2)
+        if self._places.locked() and self._waiting >= self._most:
+            raise busy
+        self._waiting += 1
+        try:
+            await asyncio.wait_for(self._places.acquire(), self._timeout_s)
+        except asyncio.TimeoutError:
+            raise busy from None
+        finally:
+            self._waiting -= 1
+
+
+def _is_small(headers: Headers) -> bool:
+    length = headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= BESIDE_BYTES
