@@ -38,7 +38,9 @@ def fill(milvus: MilvusConfig, model: str = MODEL, name: str | None = None, suff
             collection.drop(client, name)
         collection.create(client, name, milvus, DIM, model, nulls=able.nulls)
         rows = []
-        for colour, vector in zip(COLOURS, FakeEmbedder().embed_passages([f"a {each}" for each in COLOURS]), strict=True):
+        for colour, vector in zip(
+            COLOURS, FakeEmbedder().embed_passages([f"a {each}" for each in COLOURS]), strict=True
+        ):
             row = dict.fromkeys(("run_id", "caption_model", "embed_model", "content_sha256"), "")
             row |= {"id": colour + suffix, "origin": f"/x/{colour}.png", "image_description": f"a {colour} one"}
             row |= {"keywords": [colour], "price": len(colour), **dict.fromkeys(vector_fields(milvus), vector)}

@@ -13,10 +13,9 @@ from tuku.runtime.halts import Halts, is_halt
 
 
 def failing(code: str) -> StoppedError:
-    try:
-        raise StoppedError(code) from RowError(code, "no more")
-    except StoppedError as error:
-        return error
+    error = StoppedError(code)
+    error.__cause__ = RowError(code, "no more")
+    return error
 
 
 def halted() -> tuple[Halts, Clock]:

@@ -53,9 +53,13 @@ def served(server, tmp_path):
 def test_a_turn_that_did_not_come_is_not_the_end(served, monkeypatch):
     monkeypatch.setattr(access, "_PATIENCE_S", 0.05)
     catalogue, clock = served
-    with pytest.raises(StoppedError) as caught:
+
+    def ask_often() -> None:
         for number in range(20):
             catalogue.search(Query(text=f"red {number}"))
+
+    with pytest.raises(StoppedError) as caught:
+        ask_often()
     assert refusal_of(caught.value).status == 503
     with pytest.raises(StoppedError):
         catalogue.search(Query(text="blue"))

@@ -39,5 +39,7 @@ def test_notes_name_pictures_as_results_do():
 def test_a_package_that_is_missing_is_named_with_what_installs_it(monkeypatch):
     packages.require_packages()
     monkeypatch.setattr(packages, "find_spec", lambda name: None if name == "uvicorn" else object())
-    with pytest.raises(ConfigError, match=r"needs uvicorn, not installed here. Install with: pip install 'tuku\[serve\]'"):
+    with pytest.raises(
+        ConfigError, match=r"needs uvicorn, not installed here. Install with: pip install 'tuku\[serve\]'"
+    ):
         packages.require_packages()

@@ -120,7 +120,9 @@ def test_another_sites_page_cannot_make_it_ask_a_model(client):
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
     assert client.get(SEARCH, headers=link).status_code == 403
     assert client.get("/api/v1/images/red/thumbnail", headers=link).status_code == 403
-    assert client.get("/?q=red", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}).status_code == 200
+    assert (
+        client.get("/?q=red", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}).status_code == 200
+    )
 
 
 class TestToken:
