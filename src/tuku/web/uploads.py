@@ -26,7 +26,8 @@ class Uploads:
 
     def __init__(self, at_once: int, waiting: int, timeout_s: float) -> None:
         self._places = asyncio.Semaphore(at_once)
-        self._most, self._timeout_s, self._waiting = waiting, timeout_s, 0
+        self._most, self._timeout_s = at_once + waiting, timeout_s
+        self._taken = 0  # places, and those who wait for one
 
     @asynccontextmanager
     async def place(self, headers: Headers) -> AsyncIterator[None]:
@@ -38,11 +39,21 @@ class Uploads:
         if _is_small(headers):
             yield
             return
-        await self._take()
+        busy = RefusedError(503, "Too many pictures at once.", "Try again in a moment.", code="busy", retry_after_s=2)
+        if self._taken >= self._most:
+            raise busy
+        self._taken += 1
         try:
-            yield
+            try:
+                await asyncio.wait_for(self._places.acquire(), self._timeout_s)
+            except asyncio.TimeoutError:
+                raise busy from None
+            try:
+                yield
+            finally:
+                self._places.release()
         finally:
-            self._places.release()
+            self._taken -= 1
 
     async def read(self, body: Awaitable[T]) -> T:
         """What is made of a body.
@@ -56,18 +67,6 @@ class Uploads:
             raise RefusedError(
                 408, "The request came too slowly.", "Send a smaller picture, or try again.", code="too_slow"
             ) from None
-
-    async def _take(self) -> None:
-        busy = RefusedError(503, "Too many pictures at once.", "Try again in a moment.", code="busy", retry_after_s=2)
-        if self._places.locked() and self._waiting >= self._most:
-            raise busy
-        self._waiting += 1
-        try:
-            await asyncio.wait_for(self._places.acquire(), self._timeout_s)
-        except asyncio.TimeoutError:
-            raise busy from None
-        finally:
-            self._waiting -= 1
 
 
 def _is_small(headers: Headers) -> bool:
