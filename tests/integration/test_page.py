@@ -119,7 +119,7 @@ def test_a_text_is_searched_by_keyboard_alone(quiet, tmp_path):
         quiet.press("ArrowRight")
         quiet.press("Escape")
         quiet.wait("!document.querySelector('dialog').open")
-        assert quiet.js("document.activeElement.dataset.id") == found[2]
+        quiet.wait(f"document.activeElement.dataset.id === '{found[2]}'")
         quiet.click("#more")
         quiet.wait("document.querySelectorAll('.open').length === 48")
         assert len(set(tiles(quiet))) == 48

@@ -18,6 +18,8 @@ from tuku.config import Config, SearchConfig
 from tuku.milvus.connect import connected
 from tuku.milvus.reader import require_searchable
 from tuku.runtime.retrieving import MilvusRetriever
+from tuku.runtime.searching import open_searcher
+from tuku.search import Query, Result, Searcher
 from tuku.search.known_fields import checked
 from tuku.search.where import read_where
 
@@ -144,34 +146,21 @@ def test_prices_and_brands_on_a_server_with_one_vector(tmp_path: Path):
     assert len(found) == 10
 
 
-def test_the_command_line_filters_boosts_groups_and_fuses(tuku, catalogue, tmp_path):
+def test_searching_and_evaluating_the_demos_catalogue(tuku, catalogue, tmp_path):
     assert tuku("ingest", catalogue).code == 0
-
-    def found(*arguments: str) -> list[dict]:
-        answer = tuku("search", *arguments, "--json")
-        assert answer.code == 0, answer.err
-        return answer.json["results"]
-
-    cheap = found("an animal", "--where", "price < 100 and category in ['animals', 'x']", "--limit", "50")
-    assert cheap
-    assert all(row["metadata"]["price"] < 100 and row["metadata"]["category"] == "animals" for row in cheap)
-    both = found("a cat", "--in", "both")
-    assert set(both[0]["scores"]) == {"image_embedding", "text_embedding"}
-    grouped = found("a cat", "--group-by", "source", "--limit", "8")
-    assert len({row["metadata"]["source"] for row in grouped}) == len(grouped) == 8
-    plain = found("a cat", "--limit", "59")
-    boosted = found("a cat", "--limit", "59", "--boost", "category == 'vehicles'=50")
-    assert boosted != plain
-    assert {row["id"] for row in boosted} == {row["id"] for row in plain}
-    best = found("a cat", "--limit", "5")
-    assert found("a cat", "--limit", "3", "--offset", "2") == best[2:]
-    assert found("a cat", "--min-score", str(best[1]["score"])) == best[:2]
     picture = str(catalogue.parent / "photographs" / "猫.png")
-    composed = tuku("search", "a cup of coffee", "--image", picture, "--limit", "20", "--json").json["results"]
-    captions = " ".join(row["caption"] for row in composed)
+    milvus = {"uri": str(tmp_path / "milvus.db")}
+    with open_searcher(Config.model_validate({"milvus": milvus})) as searcher:
+        _rules(searcher)
+        composed = searcher.search(Query(text="a cup of coffee", image=picture, limit=20)).results
+    captions = " ".join(result.caption for result in composed)
     assert "cat" in captions
     assert "espresso" in captions
 
+    options = ["--where", "price < 100 and category in ['animals', 'x']", "--group-by", "source", "--boost", "price=2"]
+    answer = tuku("search", "a cat", "--in", "both", *options, "--min-score", "0.1", "--offset", "0", "--json")
+    assert answer.code == 0, answer.err
+    assert [set(row["scores"]) for row in answer.json["results"]] == [{"image_embedding", "text_embedding"}]
     wrong = tuku("search", "a cat", "--where", "pryce < 100")
     assert (wrong.code, "Did you mean price?" in wrong.err) == (2, True)
     unclear = tuku("search", "a cat", "--where", "price < 100 and")
@@ -207,3 +196,19 @@ def test_the_command_line_filters_boosts_groups_and_fuses(tuku, catalogue, tmp_p
     text = results.read_text(encoding="utf-8")
     assert "data:image/jpeg" in text
     assert "<script" not in text
+
+
+def _rules(searcher: Searcher) -> None:
+    def found(text: str, **asked: object) -> list[Result]:
+        return list(searcher.search(Query(text=text, **asked)).results)
+
+    cheap = found("an animal", where="price < 100 and category in ['animals', 'x']", limit=50)
+    assert cheap
+    assert all(each.metadata["price"] < 100 and each.metadata["category"] == "animals" for each in cheap)
+    grouped = found("a cat", group_by="source", limit=8)
+    assert len({each.metadata["source"] for each in grouped}) == len(grouped) == 8
+    plain, boosted = found("a cat", limit=59), found("a cat", limit=59, boosts={"category == 'vehicles'": 50})
+    assert {each.id for each in boosted} == {each.id for each in plain}
+    assert boosted[0].metadata["category"] == "vehicles"
+    assert found("a cat", limit=3, offset=2) == plain[2:5]
+    assert found("a cat", min_score=plain[1].score) == plain[:2]
