@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -79,6 +79,20 @@ class _Exporter:
         return made
 
 
+def order_of(config: Config, lake: LakeView, dim: int, progress: Callable[[str, int, int], None]) -> LoadOrder:
+    """A load of a made lake, which nobody else is loading."""
+    return LoadOrder(
+        config=config,
+        lake=lake,
+        ledgers=DiskStorage(BENCH / "ledgers"),
+        run_id="bench",
+        embed_model=MODEL,
+        dim=dim,
+        progress=progress,
+        require_lease=lambda: None,
+    )
+
+
 def by_tuku(config: Config, lake: LakeView, dim: int, exported: Mapping[str, Exported] | None = None) -> Times:
     """Load a lake.
 
@@ -99,17 +113,6 @@ def by_tuku(config: Config, lake: LakeView, dim: int, exported: Mapping[str, Exp
 
     with patch.object(bulk, "write_import_file", exporter):
         started = time.perf_counter()
-        load_and_verify(
-            LoadOrder(
-                config=config,
-                lake=lake,
-                ledgers=DiskStorage(BENCH / "ledgers"),
-                run_id="bench",
-                embed_model=MODEL,
-                dim=dim,
-                progress=progress,
-                require_lease=lambda: None,
-            )
-        )
+        load_and_verify(order_of(config, lake, dim, progress))
     filling = "import" if ("import", True) in seen else "insert"
     return Times(seen[filling, True], seen["memory", True], time.perf_counter() - started, exporter.seconds)

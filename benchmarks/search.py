@@ -24,7 +24,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np
-from by_tuku import BENCH
+from by_tuku import BENCH, order_of
 from made_lakes import MODEL, lake_of
 from pymilvus import AnnSearchRequest, MilvusClient, RRFRanker
 
@@ -32,7 +32,6 @@ from milvus_server import MilvusServer
 from tuku.config import Config, EmbedConfig
 from tuku.fetching import GuardedFetcher
 from tuku.milvus.connect import connected
-from tuku.milvus.context import LoadOrder
 from tuku.milvus.job import load_and_verify
 from tuku.milvus.reader import require_searchable
 from tuku.milvus.search import everything, search_params
@@ -42,7 +41,6 @@ from tuku.runtime.retrieving import MilvusRetriever
 from tuku.search import Query, Searcher
 from tuku.search.encode import Encoder
 from tuku.search.quality import percentile
-from tuku.storage import DiskStorage
 
 LIMIT = 10
 WARM = 10
@@ -84,17 +82,7 @@ def filled(uri: str, kinds: tuple[str, ...], rows: int, dim: int) -> Config:
     with connected(config.milvus) as client:
         there = client.has_collection(config.milvus.collection)
     if not there:
-        order = LoadOrder(
-            config=config,
-            lake=lake,
-            ledgers=DiskStorage(BENCH / "ledgers"),
-            run_id="bench",
-            embed_model=MODEL,
-            dim=dim,
-            progress=lambda *_: None,
-            require_lease=lambda: None,
-        )
-        load_and_verify(order)
+        load_and_verify(order_of(config, lake, dim, lambda *_: None))
     return config
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuku.html import page_environment, style_and_policy
+from tuku.html import jpeg_source, page_environment, style_and_policy
 from tuku.report_chart import quota_charts
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class Tile:
     @property
     def source(self) -> str:
         """The thumbnail as a data URI."""
-        return "data:image/jpeg;base64," + base64.b64encode(self.image_jpeg).decode()
+        return jpeg_source(self.image_jpeg)
 
 
 @dataclass(frozen=True)

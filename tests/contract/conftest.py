@@ -9,7 +9,8 @@ import pytest
 from contract.implementations import CAPTIONERS, EMBEDDERS, RANKERS
 from fakes.dashscope import DashScopeServer, Settings
 from tuku.config import Config
-from tuku.protocols import Captioner, Embedder, VisionRanker
+from tuku.protocols import Captioner, Embedder
+from tuku.protocols_ranking import VisionRanker
 from tuku.providers.registry import (
     create_captioner,
     create_embedder,

@@ -9,7 +9,8 @@ import pytest
 
 from contract.implementations import each_ranker
 from tuku.errors import RowError
-from tuku.protocols import Picture, RankingQuestion, VisionRanker
+from tuku.protocols import Picture
+from tuku.protocols_ranking import RankingQuestion, VisionRanker
 from tuku.search.ranking_check import breach_of
 
 pytestmark = each_ranker

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tuku.errors import RowError
-from tuku.protocols import ModelDescription, Picture, PictureSize, Ranked, RankingQuestion, Usage
+from tuku.protocols import ModelDescription, Picture, PictureSize, Usage
+from tuku.protocols_ranking import Ranked, RankingQuestion
 
 Answer = list[Ranked] | RowError | BaseException
 

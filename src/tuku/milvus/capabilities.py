@@ -115,8 +115,7 @@ def ask(client: MilvusClient, config: Config) -> Capabilities:
     Raises:
         MilvusError: it does not answer.
     """
-    with milvus_errors("asking for its version"):
-        said = str(client.get_server_version()).removeprefix("milvus_lite-")
+    said = _said(client)
     if is_local(config.milvus.uri):
         return Capabilities(lite=True, version=_version(said), said=said, imports=None)
     nodes = _query_nodes(client) if config.milvus.replicas > 1 else None
@@ -129,9 +128,7 @@ def matches_patterns(client: MilvusClient, config: MilvusConfig) -> bool:
     Raises:
         MilvusError: it does not answer.
     """
-    with milvus_errors("asking for its version"):
-        said = str(client.get_server_version()).removeprefix("milvus_lite-")
-    return is_local(config.uri) or _version(said) >= _PATTERNS
+    return is_local(config.uri) or _version(_said(client)) >= _PATTERNS
 
 
 def embedded() -> Capabilities:
@@ -207,6 +204,11 @@ def _query_nodes(client: MilvusClient) -> int | None:
         return int(client.describe_resource_group(_DEFAULT_GROUP).num_available_node)
     except MilvusException:  # a managed service has no such call, and not every user may ask
         return None
+
+
+def _said(client: MilvusClient) -> str:
+    with milvus_errors("asking for its version"):
+        return str(client.get_server_version()).removeprefix("milvus_lite-")
 
 
 def _version(said: str) -> Version:

@@ -10,7 +10,8 @@ from typing import Any
 
 from tuku.config import CaptionConfig, EmbedConfig, RerankConfig
 from tuku.errors import ConfigError
-from tuku.protocols import Captioner, Embedder, ModelDescription, Reranker, VisionRanker
+from tuku.protocols import Captioner, Embedder, ModelDescription
+from tuku.protocols_ranking import Reranker, VisionRanker
 from tuku.providers.factory import Access, Factory
 
 NO_CAPTIONS = "none"

@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 from tuku.config import Config
 from tuku.errors import ConfigError
 from tuku.fetching import Fetcher
-from tuku.protocols import Captioner, ModelDescription, Reranker, VisionRanker
+from tuku.protocols import Captioner, ModelDescription
+from tuku.protocols_ranking import Reranker, VisionRanker
 from tuku.providers.factory import Access
 from tuku.providers.registry import (
     create_captioner,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,13 +9,13 @@ from typing import TYPE_CHECKING
 from tuku.html import page_environment, style_and_policy
 from tuku.search.evaluate import Answered, Evaluation
 from tuku.search.evaluation_summary import COLUMNS
+from tuku.search.page import picture_source
 from tuku.search.results import Result
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _TILES = 5
-_QUALITY = 80
 
 Lookup = Callable[[Sequence[str]], Mapping[str, Result]]
 Pictures = Callable[[Sequence[Result]], "Sequence[Image.Image | None]"]
@@ -80,12 +78,4 @@ def _miss(answered: Answered, lookup: Lookup, pictures: Pictures) -> _Miss:
 def _tiles(results: Sequence[Result], relevant: Sequence[str], pictures: Pictures) -> list[_Tile]:
     known = [result for result in results if result.uri]
     of = {result.id: picture for result, picture in zip(known, pictures(known) if known else [], strict=True)}
-    return [_Tile(result, result.id in relevant, _source(of.get(result.id))) for result in results]
-
-
-def _source(picture: Image.Image | None) -> str | None:
-    if picture is None:
-        return None
-    file = io.BytesIO()
-    picture.convert("RGB").save(file, format="JPEG", quality=_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return [_Tile(result, result.id in relevant, picture_source(of.get(result.id))) for result in results]

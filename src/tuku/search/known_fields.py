@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tuku.conditions import Comparison, Condition, Joined, Value, comparisons
+from tuku.conditions import Comparison, Condition, Joined, Value
 from tuku.errors import ConfigError
 from tuku.typed_values import ValueType, fitting, misfit
 
@@ -82,8 +82,7 @@ def checked(condition: Condition, known: KnownFields, is_there: Callable[[str], 
     Raises:
         ConfigError: a field that no row has, or a value that none of its rows can have.
     """
-    names = {test.field: require_field(test.field, known, is_there) for test in comparisons(condition)}
-    return _checked(condition, names, known)
+    return _fitted(renamed(condition, known, is_there), known)
 
 
 def require_field(name: str, known: KnownFields, is_there: Callable[[str], bool]) -> str:
@@ -118,14 +117,13 @@ def renamed(condition: Condition, known: KnownFields, is_there: Callable[[str], 
     return replace(condition, field=require_field(condition.field, known, is_there))
 
 
-def _checked(condition: Condition, names: Mapping[str, str], known: KnownFields) -> Condition:
+def _fitted(condition: Condition, known: KnownFields) -> Condition:
     if isinstance(condition, Joined):
-        return replace(condition, parts=tuple(_checked(part, names, known) for part in condition.parts))
-    name = names[condition.field]
-    found = known.get(name, KnownField())
-    _require_operator(condition, name, found)
+        return replace(condition, parts=tuple(_fitted(part, known) for part in condition.parts))
+    found = known.get(condition.field, KnownField())
+    _require_operator(condition, condition.field, found)
     return replace(
-        condition, field=name, values=tuple(_value(value, condition, name, found) for value in condition.values)
+        condition, values=tuple(_value(value, condition, condition.field, found) for value in condition.values)
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tuku.errors import RowError
-from tuku.protocols import Picture, PictureSize, Ranked, RankingQuestion, VisionRanker
+from tuku.protocols import Picture, PictureSize
+from tuku.protocols_ranking import Ranked, RankingQuestion, VisionRanker
 from tuku.search.candidate_grid import draw_candidates, tile_px
 from tuku.search.candidates import Album
 from tuku.search.query import Query

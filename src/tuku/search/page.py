@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuku.html import page_environment, style_and_policy
+from tuku.html import jpeg_source, page_environment, style_and_policy
+from tuku.imaging import encode_jpeg
 from tuku.search.results import Result, SearchAnswer
 from tuku.search.words import asked_of, outcome
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PIL import Image
-
-_QUALITY = 85
 
 
 @dataclass(frozen=True)
@@ -36,24 +33,22 @@ def render_results(
         query_picture: the picture that was searched with, if any.
     """
     style, policy = style_and_policy("results.css")
-    tiles = [_Tile(result, _source(picture)) for result, picture in zip(answer.results, pictures, strict=True)]
+    tiles = [_Tile(result, picture_source(picture)) for result, picture in zip(answer.results, pictures, strict=True)]
     template = page_environment().get_template("results.html.j2")
     return template.render(
         answer=answer,
         query=answer.query,
         asked=asked_of(answer.query),
         outcome=outcome(answer),
-        query_picture=_source(query_picture),
+        query_picture=picture_source(query_picture),
         tiles=tiles,
         style=style,
         policy=policy,
     )
 
 
-def _source(picture: Image.Image | None) -> str | None:
-    """A data URI."""
+def picture_source(picture: Image.Image | None) -> str | None:
+    """What an ``img`` shows of it; None where there is none."""
     if picture is None:
         return None
-    file = io.BytesIO()
-    picture.convert("RGB").save(file, format="JPEG", quality=_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return jpeg_source(encode_jpeg(picture.convert("RGB")))

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tuku.errors import RowError
-from tuku.protocols import Picture, PictureSize, Ranked, Reranker
+from tuku.protocols import Picture, PictureSize
+from tuku.protocols_ranking import Ranked, Reranker
 from tuku.search.candidates import Album
 from tuku.search.query import Query
 from tuku.search.rerank import NotRankedError

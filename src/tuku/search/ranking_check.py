@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuku.protocols import Ranked
+from tuku.protocols_ranking import Ranked
 from tuku.units import plural
 
 _NAMED = 20  # numbers in a complaint at most

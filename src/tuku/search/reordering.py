@@ -9,7 +9,8 @@ from functools import partial
 
 from tuku.config import RerankConfig
 from tuku.errors import RowError, TukuError
-from tuku.protocols import Captioner, PictureSize, Ranked, Reranker, VisionRanker
+from tuku.protocols import Captioner, PictureSize
+from tuku.protocols_ranking import Ranked, Reranker, VisionRanker
 from tuku.search.candidates import Album
 from tuku.search.listwise import Listwise
 from tuku.search.pointwise import Pointwise

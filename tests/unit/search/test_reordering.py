@@ -15,7 +15,8 @@ from fakes.models import COLOURS, FakeCaptioner, Meter
 from fakes.rankers import ScriptedRanker, ScriptedReranker, places
 from tuku.config import DecodeConfig, RerankConfig
 from tuku.errors import STOPPED, ConfigError, RowError, StoppedError
-from tuku.protocols import Picture, Ranked, Reranker, VisionRanker, unheard
+from tuku.protocols import Picture, unheard
+from tuku.protocols_ranking import Ranked, Reranker, VisionRanker
 from tuku.search.candidates import Album
 from tuku.search.query import Query
 from tuku.search.reordering import ModelReordering

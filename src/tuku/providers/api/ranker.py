@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from tuku.errors import RowError, StoppedError
-from tuku.protocols import Caption, ModelDescription, Picture, PictureSize, Ranked, RankingQuestion, Usage
+from tuku.protocols import Caption, ModelDescription, Picture, PictureSize, Usage
+from tuku.protocols_ranking import Ranked, RankingQuestion
 from tuku.providers.api.caller import Answer, Caller
 from tuku.providers.api.captioner import Said, read_caption
 from tuku.providers.api.loop import service_loop, wait_all
@@ -48,7 +49,7 @@ class Asking:
 
 
 class ServiceRanker(ABC):
-    """Implements `tuku.protocols.VisionRanker` but for sending.
+    """Implements `tuku.protocols_ranking.VisionRanker` but for sending.
 
     The service is asked for JSON by its own means. An endpoint that refuses that (``invalid_parameter``) is asked
     without, from then on: the prompt says the form, and whatever stands around the JSON is passed over.

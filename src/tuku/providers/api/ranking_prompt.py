@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from tuku.protocols import RankingQuestion
+from tuku.protocols_ranking import RankingQuestion
 from tuku.terms import Terms
 
 RANKING_SYSTEM = (

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from tuku.errors import RowError
-from tuku.protocols import Ranked
+from tuku.protocols_ranking import Ranked
 from tuku.providers.api.caption_json import decoded
 from tuku.providers.api.captioner import Said
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from tuku.config import CaptionConfig, EmbedConfig, RerankConfig
 from tuku.errors import ConfigError
-from tuku.protocols import Captioner, Embedder, ModelDescription, PictureSize, Reranker, VisionRanker
+from tuku.protocols import Captioner, Embedder, ModelDescription, PictureSize
+from tuku.protocols_ranking import Reranker, VisionRanker
 from tuku.providers.api.environment import key_from_environment, required_access, service_address
 from tuku.providers.api.parameters import allow_only
 from tuku.providers.api.prompts import instructions

@@ -19,7 +19,7 @@ _JSON = {"response_format": {"type": "json_object"}}
 
 
 class DashScopeRanker(ServiceRanker):
-    """Implements `tuku.protocols.VisionRanker`.
+    """Implements `tuku.protocols_ranking.VisionRanker`.
 
     Args:
         description: of the model, with its terms.

@@ -38,7 +38,7 @@ class _Part:
 
 
 class DashScopeReranker:
-    """Implements `tuku.protocols.Reranker`.
+    """Implements `tuku.protocols_ranking.Reranker`.
 
     Args:
         description: of the model, with its terms.

@@ -8,7 +8,8 @@ from functools import partial
 
 from tuku.config import CaptionConfig, RerankConfig
 from tuku.errors import ConfigError
-from tuku.protocols import Captioner, ModelDescription, PictureSize, VisionRanker
+from tuku.protocols import Captioner, ModelDescription, PictureSize
+from tuku.protocols_ranking import VisionRanker
 from tuku.providers.api.environment import key_from_environment, required_access, service_address
 from tuku.providers.api.parameters import refuse
 from tuku.providers.api.prompts import instructions

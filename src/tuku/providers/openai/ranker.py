@@ -16,7 +16,7 @@ _JSON = {"response_format": {"type": "json_object"}}
 
 
 class OpenAIRanker(ServiceRanker):
-    """Implements `tuku.protocols.VisionRanker`.
+    """Implements `tuku.protocols_ranking.VisionRanker`.
 
     Args:
         description: of the model, with its terms.

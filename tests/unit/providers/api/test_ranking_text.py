@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuku.errors import RowError
-from tuku.protocols import Ranked
+from tuku.protocols_ranking import Ranked
 from tuku.providers.api.captioner import Said
 from tuku.providers.api.ranking_text import ranking_in, read_ranking
 

@@ -11,7 +11,8 @@ from fakes.colours import plain_picture
 from fakes.dashscope import Fatal
 from tuku.config import RerankConfig
 from tuku.errors import STOPPED, RowError
-from tuku.protocols import Picture, Ranked, RankingQuestion, VisionRanker
+from tuku.protocols import Picture
+from tuku.protocols_ranking import Ranked, RankingQuestion, VisionRanker
 from tuku.providers.registry import create_reranker
 from tuku.search.ranking_check import breach_of
 

@@ -5,7 +5,8 @@ import pytest
 
 from fakes.colours import plain_picture, plain_pictures
 from tuku.errors import RowError
-from tuku.protocols import Picture, Reranker
+from tuku.protocols import Picture
+from tuku.protocols_ranking import Reranker
 from tuku.providers.dashscope.reranker import relevances_by_index
 
 

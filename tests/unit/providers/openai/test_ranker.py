@@ -11,7 +11,7 @@ from fakes.dashscope import DashScopeServer, Faults, Settings
 from fakes.recording_quota import RecordingQuota
 from tuku.config import RerankConfig, RetryConfig
 from tuku.errors import STOPPED, ConfigError
-from tuku.protocols import Ranked, RankingQuestion, VisionRanker
+from tuku.protocols_ranking import Ranked, RankingQuestion, VisionRanker
 from tuku.providers.factory import Access
 from tuku.providers.registry import create_reranker, describe_reranker, require_reranker_environment
 from tuku.search.ranking_check import breach_of
