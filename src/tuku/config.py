@@ -171,6 +171,7 @@ class SearchConfig(Section):
     text_weight: Fraction = 0.5
     picture_weight: Fraction = 0.5
     candidates: Annotated[int, Field(ge=1, le=1_000)] = 100
+    timeout_s: Seconds = 20.0
 
 
 class RerankConfig(Section):

@@ -198,6 +198,59 @@ def test_filters_are_made_of_the_metadata_and_kept_in_the_address(quiet):
         quiet.wait("document.querySelectorAll('.open').length === 24 && !location.search.includes('brand')")
 
 
+def change(page: Page, selector: str, value: str) -> None:
+    """As somebody does who types a value, or chooses it, and goes on."""
+    page.js(
+        f"(() => {{ const one = document.querySelector({json.dumps(selector)}); one.value = {json.dumps(value)};"
+        " one.dispatchEvent(new Event('change')); })()"
+    )
+
+
+def test_what_ranks_beside_the_model_is_kept_in_the_address(quiet):
+    catalogue = many()
+    with served(quiet, catalogue) as url:
+        quiet.open(url + "/?q=red")
+        tiles(quiet)
+        quiet.click("#filter")
+        quiet.wait("!!document.querySelector('#rules option[value=brand]')")
+        change(quiet, "#rules select", "brand")
+        quiet.wait("document.querySelectorAll('.open').length === 2")
+        change(quiet, "#rules select", "")
+        quiet.wait("document.querySelectorAll('.open').length === 24")
+        quiet.click("#rules button")
+        change(quiet, ".boost .code", "price > 105 and brand == 'B'")
+        change(quiet, ".boost input[type=number]", "3")
+        quiet.wait("location.search.includes('boost=') && document.querySelector('.open').dataset.id === 'red-11'")
+        change(quiet, "#rules label input", "0.9")
+        quiet.wait("location.search.includes('min=0.9') && document.querySelectorAll('.open').length === 12")
+        asked = catalogue.asked[-1]
+        assert (asked.group_by, asked.min_score) == (None, 0.9)
+        assert asked.boosts == {"price > 105 and brand == 'B'": 3.0}
+        assert quiet.js("document.querySelector('#filtered').innerText") == "2"
+        address = quiet.js("location.href")
+        quiet.open(url + "/api")
+        quiet.open(address)
+        assert tiles(quiet)[0] == "red-11"
+        assert catalogue.asked[-1] == asked
+        quiet.click(".boost button")
+        quiet.wait("!location.search.includes('boost=') && document.querySelector('.open').dataset.id !== 'red-11'")
+        quiet.click("#clear")
+        quiet.wait("location.search === '?q=red' && document.querySelectorAll('.open').length === 24")
+
+
+def test_rules_go_with_a_picture_too(quiet, tmp_path):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(png(COLOURS["blue"], 200))
+    catalogue = many()
+    with served(quiet, catalogue) as url:
+        quiet.open(url + "/?group=brand&boost=%5B%22new%22%2C2%5D&boost=nonsense&min=x")
+        tiles(quiet)
+        quiet.upload("#file", photo)
+        quiet.wait("document.querySelectorAll('.open').length === 2")
+        asked = catalogue.asked[-1]
+        assert (asked.group_by, asked.boosts, asked.min_score) == ("brand", {"new": 2.0}, None)
+
+
 def test_values_cannot_break_out_of_a_filter(quiet):
     with served(quiet, FakeCatalogue()) as url:
         quiet.open(url + "/")

@@ -9,7 +9,7 @@ import numpy as np
 from tuku.milvus.calls import is_unknown_call, milvus_errors
 from tuku.milvus.fields import ID
 from tuku.milvus.recall import exact_scores
-from tuku.milvus.search import TIMEOUT_S, search_params
+from tuku.milvus.search import search_params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def hybrid_search(
         weights: by vector field that is searched; they count where scores are summed.
         vectors: queries, float32 (n, dim).
         index: of the fields.
-        fusion: how; its `candidates` of each field are fused, or `limit` if that is more.
+        fusion: how; its `candidates` of each field are fused, or `limit` if that is more; and how long it may take.
         limit: results for each query.
         where: a Milvus filter expression; empty for none.
         output: fields to return.
@@ -63,7 +63,7 @@ def hybrid_search(
     with milvus_errors(f"searching {name}"):
         try:
             found = client.hybrid_search(
-                name, asked, ranker, limit=limit, output_fields=[*output, *weights], timeout=TIMEOUT_S
+                name, asked, ranker, limit=limit, output_fields=[*output, *weights], timeout=fusion.timeout_s
             )
         except MilvusException as error:
             if is_unknown_call(error):

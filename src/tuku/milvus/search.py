@@ -103,7 +103,7 @@ def search(
         output: fields to return.
         thorough: looks as hard as the index can.
         strong: sees every row written before (slower on a server).
-        timeout_s: the deadline.
+        timeout_s: the deadline of each request.
     """
     request = {"anns_field": field, "filter": where, "limit": limit, "output_fields": list(output)}
     request |= {"offset": offset} if offset else {}
@@ -116,8 +116,10 @@ def search(
     return found
 
 
-def rows_of(client: MilvusClient, name: str, ids: Sequence[str], output: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows with these primary keys that there are, in any order.
+def rows_of(
+    client: MilvusClient, name: str, ids: Sequence[str], output: Sequence[str], timeout_s: float = TIMEOUT_S
+) -> list[dict[str, Any]]:
+    """The rows with these primary keys that there are, in any order; `timeout_s` is the deadline of each request.
 
     Raises:
         MilvusError: the collection did not answer.
@@ -126,7 +128,7 @@ def rows_of(client: MilvusClient, name: str, ids: Sequence[str], output: Sequenc
     for start in range(0, len(ids), _IDS_AT_ONCE):
         some = ids[start : start + _IDS_AT_ONCE]
         with milvus_errors(f"reading rows of {name}"):
-            found += client.query(name, filter=ids_in(some), output_fields=list(output), timeout=TIMEOUT_S)
+            found += client.query(name, filter=ids_in(some), output_fields=list(output), timeout=timeout_s)
     return found
 
 

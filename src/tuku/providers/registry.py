@@ -145,10 +145,10 @@ def address_variable(stage: str, provider: str) -> str:
     """The variable of the environment that may hold the address of a stage's provider; empty if there is none.
 
     Args:
-        stage: ``caption`` or ``embed``.
+        stage: ``caption``, ``embed`` or ``rerank``.
         provider: its name in the configuration.
     """
-    known = CAPTIONERS if stage == "caption" else EMBEDDERS
+    known = {"caption": CAPTIONERS, "embed": EMBEDDERS, "rerank": RERANKERS}[stage]
     return _factory(f"{stage}.provider", provider, known).address_variable
 
 

@@ -11,8 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from tuku import __version__
 from tuku.config import Config
 from tuku.errors import ConfigError
+from tuku.providers.registry import NO_RERANKER
 from tuku.runtime.doctor_milvus import check_milvus, check_staging
-from tuku.runtime.doctor_models import ModelCheckup
+from tuku.runtime.doctor_models import ModelCheckup, Stage
 from tuku.runtime.doctor_places import check_collection, check_lake, check_manifest
 from tuku.runtime.findings import Diagnosis, Doubtful, Finding, Skipped, find
 
@@ -61,7 +62,10 @@ def check_python() -> str:
 
 
 def _checks(config: Config) -> Iterator[_Check]:
-    models = [ModelCheckup("caption", config), ModelCheckup("embed", config)]
+    stages: list[Stage] = ["caption", "embed"]
+    if config.rerank.provider != NO_RERANKER:
+        stages.append("rerank")
+    models = [ModelCheckup(stage, config) for stage in stages]
     for model in models:
         yield _Check(f"{model.stage} model", model.describe)
     for model in models:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from tuku import units
-from tuku.config import Config
+from tuku.config import CaptionConfig, Config, EmbedConfig, RerankConfig
 from tuku.errors import STOPPED, RowError, TukuError
 from tuku.protocols import Caption, Captioner, Embedder, ModelDescription, Picture, Usage, Vector
+from tuku.protocols_ranking import Reranker, VisionRanker
 from tuku.providers.factory import Access
-from tuku.providers.registry import create_captioner, create_embedder, describe_captioner, describe_embedder
+from tuku.providers.registry import (
+    create_captioner,
+    create_embedder,
+    create_reranker,
+    describe_captioner,
+    describe_embedder,
+    describe_reranker,
+)
 from tuku.runtime.access import local_access
 from tuku.runtime.findings import Doubtful, Skipped
 from tuku.runtime.quota_fit import require_fit, slowness
@@ -27,24 +35,30 @@ _ONCE = {
     "max_outage_s": 0.0,
 }  # of `retry`: one call, and no waiting for better days
 
-_NO_CAPTIONS = Skipped("caption.provider is none: a catalogue without captions")
+_NONE: dict[str, Skipped] = {
+    "caption": Skipped("caption.provider is none: a catalogue without captions"),
+    "rerank": Skipped("rerank.provider is none: a search without a reranker"),
+}
+
+Stage: TypeAlias = Literal["caption", "embed", "rerank"]
+_Model: TypeAlias = Captioner | Embedder | Reranker | VisionRanker
 
 
 class ModelCheckup:
     """Checks on the model of one stage; each needs the one before.
 
     Args:
-        stage: ``caption`` or ``embed``.
+        stage: where the model is configured.
         config: as the run would have it.
     """
 
-    def __init__(self, stage: Literal["caption", "embed"], config: Config) -> None:
+    def __init__(self, stage: Stage, config: Config) -> None:
         self.stage = stage
         retry = config.retry.model_copy(update=_ONCE)
         self._config = config.model_copy(update={"retry": retry})
         self._model: ModelDescription | None = None
         self._access: Access | None = None
-        self._opened: Captioner | Embedder | None = None
+        self._opened: _Model | None = None
 
     def describe(self) -> str | Doubtful | Skipped:
         """Provider, model, package and quota.
@@ -52,13 +66,12 @@ class ModelCheckup:
         Raises:
             ConfigError: one of them is not there, or one request is more than the quota.
         """
-        config = self._config
-        self._model = describe_captioner(config.caption) if self.stage == "caption" else describe_embedder(config.embed)
+        self._model = self._described()
         if self._model is None:
-            return _NO_CAPTIONS
+            return _NONE[self.stage]
         require_fit(self.stage, self._model)
-        found = f"{self._model.name}, {_limits(self._model, config.quota.share)}"
-        slow = slowness(self.stage, self._model, config.quota.share)
+        found = f"{self._model.name}, {_limits(self._model, self._config.quota.share)}"
+        slow = slowness(self.stage, self._model, self._config.quota.share)
         return Doubtful(f"{found}: {slow}", "A run would take long: check both numbers.") if slow else found
 
     def open(self) -> str | Skipped:
@@ -68,7 +81,7 @@ class ModelCheckup:
             ConfigError: one of them is missing, or cannot be one.
         """
         if self._model is None:
-            return _NO_CAPTIONS
+            return _NONE[self.stage]
         if self._model.terms is None:
             return Skipped("a model that runs here needs none")
         self._create()
@@ -81,36 +94,60 @@ class ModelCheckup:
             TukuError: what the service has against it.
         """
         if self._model is None:
-            return _NO_CAPTIONS
+            return _NONE[self.stage]
         model = self._opened or self._create()
         started_s = time.perf_counter()
-        answer = _ask(model)
+        answer = _ask(model, self._config.rerank.timeout_s)
         took_s = time.perf_counter() - started_s
         if isinstance(answer, RowError):
             raise self._explained(answer)
         return f"it answered in {units.duration(took_s)}{_charged(model.take_usage())}"
 
-    def _create(self) -> Captioner | Embedder:
-        self._access = local_access(self._model, self._config)
-        captioner = create_captioner(self._config.caption, self._access) if self.stage == "caption" else None
-        self._opened = captioner or create_embedder(self._config.embed, self._access)
+    def _described(self) -> ModelDescription | None:
+        if self.stage == "caption":
+            return describe_captioner(self._config.caption)
+        if self.stage == "rerank":
+            return describe_reranker(self._config.rerank)
+        return describe_embedder(self._config.embed)
+
+    def _create(self) -> _Model:
+        config, self._access = self._config, local_access(self._model, self._config, self.stage)
+        made: _Model | None = None
+        if self.stage == "caption":
+            made = create_captioner(config.caption, self._access)
+        elif self.stage == "rerank":
+            made = create_reranker(config.rerank, self._access)
+        self._opened = made or create_embedder(config.embed, self._access)
         return self._opened
 
     def _explained(self, error: RowError) -> TukuError:
         halted = None if self._access is None else self._access.quota.halted
         if error.code == STOPPED and halted is not None:
             return halted
-        config = self._config.caption if self.stage == "caption" else self._config.embed
-        return TukuError(error.sentence, remedy_of(error, self.stage, config))
+        config = self._config
+        configured: dict[str, CaptionConfig | EmbedConfig | RerankConfig] = {
+            "caption": config.caption,
+            "embed": config.embed,
+            "rerank": config.rerank,
+        }
+        return TukuError(error.sentence, remedy_of(error, self.stage, configured[self.stage]))
 
 
-def _ask(model: Captioner | Embedder) -> Caption | Vector | RowError:
+def _ask(model: _Model, timeout_s: float) -> Caption | Vector | str | float | RowError:
     if isinstance(model, Captioner):
-        # A blue square on white: a picture of nothing might be refused.
-        pixels = np.full((_PROBE_PX, _PROBE_PX, 3), 255, np.uint8)
-        pixels[8:24, 8:24] = (0, 0, 255)
-        return model.caption([Picture(pixels, "tuku-doctor")])[0]
+        return model.caption([_probe()])[0]
+    if isinstance(model, VisionRanker):
+        return model.look(_probe(), timeout_s)
+    if isinstance(model, Reranker):
+        return model.rerank(_PROBE_TEXT, [_PROBE_TEXT], timeout_s)[0]
     return model.embed_queries([_PROBE_TEXT])[0]
+
+
+def _probe() -> Picture:
+    """A blue square on white: a picture of nothing might be refused."""
+    pixels = np.full((_PROBE_PX, _PROBE_PX, 3), 255, np.uint8)
+    pixels[8:24, 8:24] = (0, 0, 255)
+    return Picture(pixels, "tuku-doctor")
 
 
 def _limits(model: ModelDescription, share: float) -> str:

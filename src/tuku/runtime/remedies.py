@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from tuku.config import CaptionConfig, EmbedConfig
+from tuku.config import CaptionConfig, EmbedConfig, RerankConfig
 from tuku.errors import RowError
 from tuku.providers.registry import address_variable
 
@@ -26,17 +26,17 @@ _BY_CODE: Mapping[str, str] = {
 }
 
 
-def remedy_of(fault: RowError, stage: str, config: CaptionConfig | EmbedConfig) -> str:
+def remedy_of(fault: RowError, stage: str, config: CaptionConfig | EmbedConfig | RerankConfig) -> str:
     """What to do, in a sentence or two; empty where nobody knows.
 
     Args:
         fault: why there is no answer.
-        stage: ``caption`` or ``embed``.
+        stage: ``caption``, ``embed`` or ``rerank``.
         config: of that stage: the address may come from there, or from the environment.
     """
     return _BY_CODE.get(fault.code, "").format(stage=stage, address=_address(stage, config))
 
 
-def _address(stage: str, config: CaptionConfig | EmbedConfig) -> str:
+def _address(stage: str, config: CaptionConfig | EmbedConfig | RerankConfig) -> str:
     variable = address_variable(stage, config.provider)
     return variable if config.base_url is None and os.environ.get(variable) else f"{stage}.base_url"

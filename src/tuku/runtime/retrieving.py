@@ -34,7 +34,7 @@ class MilvusRetriever:
     Args:
         client: an open client.
         config: of the collection.
-        search: how two fields are fused.
+        search: how two fields are fused, and how long an answer may take.
     """
 
     client: MilvusClient
@@ -62,6 +62,7 @@ class MilvusRetriever:
             limit=limit,
             where=self._expression(where),
             output=everything(self.config),
+            timeout_s=self.search.timeout_s,
         )
         return [[_result(hit.fields | {ID: hit.id}, {field: hit.score}) for hit in hits] for hits in found]
 
@@ -112,7 +113,7 @@ class MilvusRetriever:
         """
         from tuku.milvus.search import everything, rows_of
 
-        rows = rows_of(self.client, self.config.collection, ids, everything(self.config))
+        rows = rows_of(self.client, self.config.collection, ids, everything(self.config), self.search.timeout_s)
         return {row["id"]: _result(row, {}) for row in rows}
 
     def fields(self) -> KnownFields:

@@ -120,4 +120,5 @@ def _for_people(config: Config) -> Config:
     longest_s = config.serve.timeout_s
     milvus = config.milvus.model_copy(update={"timeout_s": min(config.milvus.timeout_s, longest_s)})
     fetch = config.fetch.model_copy(update={"timeout_s": min(config.fetch.timeout_s, longest_s)})
-    return config.model_copy(update={"milvus": milvus, "fetch": fetch})
+    search = config.search.model_copy(update={"timeout_s": min(config.search.timeout_s, longest_s)})
+    return config.model_copy(update={"milvus": milvus, "fetch": fetch, "search": search})

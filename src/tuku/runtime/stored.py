@@ -47,7 +47,9 @@ def images_like(searcher: Searcher, retriever: MilvusRetriever, image_id: str, q
     names = vector_fields(retriever.config)
     wanted = "text_embedding" if query.target == "text" else "image_embedding"
     name = wanted if wanted in names else names[0]
-    rows = rows_of(retriever.client, retriever.config.collection, [image_id], ["origin", name])
+    rows = rows_of(
+        retriever.client, retriever.config.collection, [image_id], ["origin", name], retriever.search.timeout_s
+    )
     if not rows:
         return None
     others = replace(query, text=None, image=rows[0]["origin"], where=_but(image_id, query.where))

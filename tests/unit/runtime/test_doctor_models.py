@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from fakes.dashscope import DashScopeServer, Fatal, Faults, Limits, Settings
-from tuku.config import CaptionConfig, Config, EmbedConfig, QuotaConfig, QuotaShareConfig, RetryConfig
+from tuku.config import CaptionConfig, Config, EmbedConfig, QuotaConfig, QuotaShareConfig, RerankConfig, RetryConfig
 from tuku.runtime.doctor_models import ModelCheckup
 from tuku.runtime.findings import Diagnosis, Finding, Skipped, find
 
-CAPTION, EMBED = "qwen3-vl-flash", "tongyi-embedding-vision-plus"
-MODELS = {"caption": CAPTION, "embed": EMBED}
+CAPTION, EMBED, RERANK = "qwen3-vl-flash", "tongyi-embedding-vision-plus", "qwen3-vl-rerank"
+MODELS = {"caption": CAPTION, "embed": EMBED, "rerank": RERANK}
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,7 @@ def configured(address: str | None = None) -> Config:
     return Config(
         caption=CaptionConfig(provider="dashscope", base_url=address),
         embed=EmbedConfig(provider="dashscope", base_url=address),
+        rerank=RerankConfig(provider="dashscope", base_url=address, model=RERANK),
         retry=RetryConfig(request_timeout_s=1.0),
     )
 
@@ -56,6 +57,13 @@ def test_a_healthy_model_is_called_once(server, stage: str):
     assert found.detail.startswith("it answered in ")
     assert "token" in found.detail
     assert requests(server) == {MODELS[stage]: 1}
+
+
+def test_a_model_that_ranks_by_looking_is_shown_a_picture(server):
+    config = configured().model_copy(update={"rerank": RerankConfig(provider="dashscope", model=CAPTION)})
+    found = called("rerank", config)
+    assert (found.status, found.remedy) == ("ok", "")
+    assert requests(server) == {CAPTION: 1}
 
 
 def test_the_model_and_its_quota_are_named():
@@ -175,6 +183,7 @@ def test_a_model_that_runs_here_needs_no_key_and_answers():
     assert find("call", checkup.call).status == "ok"
 
 
-def test_a_catalogue_without_captions_is_not_called_for():
-    checkup = ModelCheckup("caption", Config(caption=CaptionConfig(provider="none")))
+@pytest.mark.parametrize("stage", ["caption", "rerank"])
+def test_a_model_that_is_not_wanted_is_not_called_for(stage: str):
+    checkup = ModelCheckup(stage, Config(caption=CaptionConfig(provider="none")))
     assert all(isinstance(check(), Skipped) for check in (checkup.describe, checkup.open, checkup.call))

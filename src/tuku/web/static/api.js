@@ -18,15 +18,20 @@ export class Trouble extends Error {
 
 export async function search(state, offset, signal) {
   const where = whole(state.expert, state.filters);
-  const asked = { in: state.in, where: where || null, limit: PAGE, offset, rerank: state.rerank || null };
+  const boosts = Object.fromEntries(state.boosts.map((boost) => [boost.where, boost.factor]));
+  const asked = {
+    in: state.in, where: where || null, limit: PAGE, offset, rerank: state.rerank || null,
+    group_by: state.group, min_score: state.minScore, boosts: state.boosts.length ? boosts : null,
+  };
   const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== null));
+  const texts = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, name === "boosts" ? JSON.stringify(value) : value]));
   if (state.like && !state.text && !state.picture) {
-    return ask(`${imagePath(state.like)}/similar?${new URLSearchParams(given)}`, { signal });
+    return ask(`${imagePath(state.like)}/similar?${new URLSearchParams(texts)}`, { signal });
   }
   if (!state.picture) return ask(`${API}/search`, { signal, ...json({ text: state.text, ...given }) });
   const form = new FormData();
   if (state.text) form.set("text", state.text);
-  for (const [name, value] of Object.entries(given)) form.set(name, value);
+  for (const [name, value] of Object.entries(texts)) form.set(name, value);
   form.set("image", state.picture.file, "picture");
   return ask(`${API}/search`, { signal, method: "POST", body: form });
 }

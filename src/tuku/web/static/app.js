@@ -3,8 +3,8 @@
 import * as api from "./api.js";
 import * as details from "./details.js";
 import { el, find, icon, ICONS, shown } from "./dom.js";
-import * as filters from "./filters.js";
 import * as grid from "./grid.js";
+import * as options from "./options.js";
 import * as picture from "./picture.js";
 import { asksForAnything, empty, ofAddress, toAddress } from "./state.js";
 import { otherLanguage, switchLanguage, t, translate } from "./words.js";
@@ -55,7 +55,7 @@ function tell() {
   find("notes").replaceChildren(...answer.notes.map((note) => el("li", {}, shown(note))));
   find("nothing").hidden = shownCount > 0;
   if (shownCount) return;
-  const clear = filters.howMany(state) ? el("button", { type: "button", class: "primary", on: { click: clearFilters } }, t("clear")) : null;
+  const clear = options.howMany(state) ? el("button", { type: "button", class: "primary", on: { click: clearFilters } }, t("clear")) : null;
   find("nothing").replaceChildren(...[el("h2", {}, t("none")), el("p", {}, t("none_hint")), clear].filter(Boolean));
 }
 
@@ -67,13 +67,13 @@ function trouble(error) {
   const known = error instanceof api.Trouble && error.message;
   const said = known ? [error.message, error.remedy] : [t("unreachable"), t("unreachable_hint")];
   if (!(error instanceof api.Trouble)) console.error(error);
-  const again = error.again ?? true;
+  const repeatable = error.again ?? true;
   find("outcome").textContent = "";
   find("trouble").hidden = false;
   find("trouble").replaceChildren(
     el("p", {}, el("b", {}, shown(said[0]))),
     el("p", {}, shown(said[1])),
-    ...(again ? [el("button", { type: "button", class: "primary", on: { click: () => run({ remember: false }) } }, t("retry"))] : []),
+    ...(repeatable ? [el("button", { type: "button", class: "primary", on: { click: () => run({ remember: false }) } }, t("retry"))] : []),
   );
 }
 
@@ -101,7 +101,7 @@ function moreLike(result) {
 function onlyKeyword(word) {
   const wanted = `keywords contains ${literal(word)}`;
   state.expert = state.expert ? `(${state.expert}) and ${wanted}` : wanted;
-  showFilters(true);
+  options.open(true);
   fillIn();
   run();
 }
@@ -137,43 +137,22 @@ function fillIn() {
   fillInOptions();
 }
 
-function fillInOptions() {
-  find("where").value = state.expert;
-  const mode = state.in ?? known.vectors[0];
-  for (const each of document.querySelectorAll("#mode input")) {
-    each.checked = each.value === mode;
-    each.disabled = each.value === "both" ? known.vectors.length < 2 : !known.vectors.includes(each.value);
-  }
-  find("rerank").hidden = !known.rerank;
-  find("rerank").querySelector("input").checked = state.rerank;
-  filters.draw(known.fields, state, filtersChanged);
-  countFilters();
+const fillInOptions = () => options.fillIn(state, known, soon);
+
+let waiting = 0;
+function soon() {
+  clearTimeout(waiting);
+  waiting = setTimeout(again, 250);
 }
 
-function countFilters() {
-  const many = filters.howMany(state);
-  find("filtered").hidden = many === 0;
-  find("filtered").textContent = many;
-  find("clear").disabled = many === 0;
-}
-
-let soon = 0;
-function filtersChanged() {
-  countFilters();
-  clearTimeout(soon);
-  if (asksForAnything(state)) soon = setTimeout(run, 250);
-}
-
-function clearFilters() {
-  state.filters = {};
-  state.expert = "";
-  fillIn();
+function again() {
   if (asksForAnything(state)) run();
 }
 
-function showFilters(open) {
-  find("filters").hidden = !open;
-  find("filter").setAttribute("aria-expanded", String(open));
+function clearFilters() {
+  options.clear(state);
+  fillIn();
+  again();
 }
 
 function speak() {
@@ -189,11 +168,7 @@ function listen() {
     if (state.text) state.like = null;
     run();
   });
-  find("mode").addEventListener("change", (event) => { state.in = event.target.value; if (asksForAnything(state)) run(); });
-  find("rerank").addEventListener("change", (event) => { state.rerank = event.target.checked; if (asksForAnything(state)) run(); });
-  find("where").addEventListener("change", (event) => { state.expert = event.target.value.trim(); filtersChanged(); });
-  find("filter").addEventListener("click", () => showFilters(find("filters").hidden));
-  find("clear").addEventListener("click", clearFilters);
+  options.listen(() => state, { changed: again, written: soon, cleared: clearFilters });
   find("more").addEventListener("click", () => run({ remember: false, more: true }));
   find("language").addEventListener("click", () => {
     switchLanguage();
@@ -215,9 +190,8 @@ function keys(event) {
   } else if (event.key === "ArrowDown" && event.target === find("text")) {
     event.preventDefault();
     grid.focusFirst();
-  } else if (event.key === "Escape" && !find("filters").hidden && !find("details").open) {
-    showFilters(false);
-    find("filter").focus();
+  } else if (event.key === "Escape" && !find("details").open) {
+    options.closed();
   }
 }
 
@@ -228,6 +202,6 @@ function learn() {
 
 speak();
 listen();
-showFilters(filters.howMany(state) > 0 && innerWidth > 700);
+options.open(options.howMany(state) > 0 && innerWidth > 700);
 learn();
 run({ remember: false });

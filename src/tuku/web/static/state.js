@@ -1,7 +1,10 @@
 // What is asked, and how it is written in the page's address. A picture that was uploaded is not in it.
 
 export function empty() {
-  return { text: "", in: null, expert: "", filters: {}, like: null, rerank: false, picture: null };
+  return {
+    text: "", like: null, picture: null, in: null, rerank: false,
+    expert: "", filters: {}, group: null, minScore: null, boosts: [],
+  };
 }
 
 export const asksForAnything = (state) => Boolean(state.text || state.like || state.picture);
@@ -13,6 +16,9 @@ export function toAddress(state) {
   if (state.in) query.set("in", state.in);
   if (state.expert) query.set("where", state.expert);
   if (state.rerank) query.set("rerank", "1");
+  if (state.group) query.set("group", state.group);
+  if (state.minScore !== null) query.set("min", state.minScore);
+  for (const { where, factor } of state.boosts) query.append("boost", JSON.stringify([where, factor]));
   for (const [name, chosen] of Object.entries(state.filters)) {
     for (const value of chosen.values ?? []) query.append(`is.${name}`, JSON.stringify(value));
     if (chosen.least !== undefined) query.set(`least.${name}`, chosen.least);
@@ -31,6 +37,9 @@ export function ofAddress(search) {
   state.in = ["image", "text", "both"].includes(query.get("in")) ? query.get("in") : null;
   state.expert = query.get("where") ?? "";
   state.rerank = query.get("rerank") === "1";
+  state.group = query.get("group") || null;
+  state.minScore = number(query.get("min"));
+  state.boosts = query.getAll("boost").map(boost).filter(Boolean);
   for (const [key, text] of query) {
     const [, kind, name] = /^(is|least|most|truth)\.(.+)$/su.exec(key) ?? [];
     if (name === undefined || name === "__proto__") continue;
@@ -44,9 +53,23 @@ export function ofAddress(search) {
 }
 
 function parsed(text) {
+  const value = json(text);
+  return ["string", "number", "boolean"].includes(typeof value) ? value : undefined;
+}
+
+function boost(text) {
+  const [where, factor] = [json(text)].flat();
+  return typeof where === "string" && where && factor > 0 ? { where, factor: Number(factor) } : undefined;
+}
+
+function number(text) {
+  const value = text === null || text === "" ? NaN : Number(text);
+  return Number.isFinite(value) ? value : null;
+}
+
+function json(text) {
   try {
-    const value = JSON.parse(text);
-    return ["string", "number", "boolean"].includes(typeof value) ? value : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
