@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from tuku.config import Config
+from tuku.errors import ConfigError
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.runtime.searching import open_searcher
 from tuku.search.searcher import Searcher
@@ -17,8 +18,11 @@ def open_searchers(config: Config, other: str | None) -> Iterator[dict[str, Sear
     """By the collection's name: a searcher over the one that readers see, then perhaps one over `other`.
 
     Raises:
+        ConfigError: both are the same.
         TukuError: as `open_searcher`, for either of them.
     """
+    if other == config.milvus.collection:
+        raise ConfigError(f"{other} cannot be compared with itself.", "`tuku collections` lists the others.")
     with open_searcher(config) as searcher:
         searchers = {config.milvus.collection: searcher}
         if other is not None:
