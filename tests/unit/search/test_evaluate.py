@@ -9,7 +9,6 @@ import pytest
 
 from fakes.files import FakeFetcher, png
 from fakes.models import FakeEmbedder
-from tuku.conditions import Condition
 from tuku.config import Config, MilvusConfig
 from tuku.errors import ConfigError, RowError
 from tuku.protocols import Vector
@@ -33,11 +32,14 @@ class FixedRetriever:
     def __init__(self, found: Sequence[str] = ("red", "green"), field: str = "price") -> None:
         self._found, self._field = found, field
 
-    def nearest(self, field: str, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+    def nearest(self, field: str, vectors: Sequence[Vector], limit: int, *_: object) -> list[list[Result]]:
         return [[Result(name, 1.0, {field: 1.0}) for name in self._found][:limit] for _ in vectors]
 
-    def fused(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
-        return self.nearest("both", vectors, limit, where)
+    def fused(self, vectors: Sequence[Vector], limit: int, *_: object, **__: object) -> list[list[Result]]:
+        return self.nearest("both", vectors, limit)
+
+    def scored(self, vector: Vector, results: Sequence[Result]) -> list[Result]:
+        return list(results)
 
     def images(self, ids: Sequence[str]) -> dict[str, Result]:
         return {}
@@ -53,7 +55,7 @@ def searcher(retriever: FixedRetriever | None = None) -> Searcher:
     config = Config(milvus=MilvusConfig(vectors=("image", "text")))
     files = {"/red.png": png((255, 0, 0), side_px=64), "/gone.png": RowError("not_found", "/gone.png does not exist.")}
     encoder = Encoder(
-        FakeEmbedder(), FakeFetcher(files), config.decode, explained=lambda fault: ConfigError(str(fault))
+        FakeEmbedder(), FakeFetcher(files), config.decode, explained=lambda fault, *_: ConfigError(str(fault))
     )
     return Searcher(config, encoder, retriever or FixedRetriever())
 
