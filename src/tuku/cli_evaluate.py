@@ -15,7 +15,9 @@ from tuku.cli_output import show
 @click.argument("queries", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--compare", metavar="COLLECTION", help="Another collection beside it; `tuku collections` lists them.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with examples of misses.")
-@click.option("--from-feedback", is_flag=True, help="First write QUERIES from the clicks that `tuku serve` recorded.")
+@click.option(
+    "--from-feedback", is_flag=True, help="First write QUERIES, a new file, of the clicks that `tuku serve` recorded."
+)
 @common
 def evaluate(
     queries: Path,
@@ -27,13 +29,12 @@ def evaluate(
     as_json: bool,
 ) -> int:
     """Ask labelled QUERIES (JSONL: text and/or image, relevant ids) in every way, and say how good the answers are."""
-    from tuku.runtime.evaluating import evaluate_file, write_feedback
+    from tuku.runtime.evaluating import evaluate_feedback, evaluate_file
 
-    config = read_config(profile, overrides)
-    if from_feedback:
-        number = write_feedback(config, queries)
-        click.echo(f"{number:,} queries from feedback: {queries}", err=True)
-    show(evaluate_file(config, queries, compare=compare, html=html), as_json=as_json)
+    run = evaluate_feedback if from_feedback else evaluate_file
+    show(run(read_config(profile, overrides), queries, compare=compare, html=html), as_json=as_json)
+    if from_feedback and not as_json:
+        click.echo(f"queries: {queries}")
     if html is not None and not as_json:
         click.echo(f"page: {html}")
     return 0

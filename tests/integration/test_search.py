@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
+from unittest.mock import ANY
 
 import grpc
 import pytest
@@ -14,14 +17,17 @@ from pymilvus.exceptions import MilvusException
 from fakes import memory_lake
 from fakes.memory_lake import DIM, MODEL, MemoryLake, configured, images, unit_vectors, with_metadata
 from milvus_server import MilvusServer
+from support import Tuku
 from tuku.config import Config, SearchConfig
 from tuku.milvus.connect import connected
 from tuku.milvus.reader import require_searchable
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.runtime.searching import open_searcher
 from tuku.search import Query, Result, Searcher
+from tuku.search.feedback import Click, write_clicks
 from tuku.search.known_fields import checked
 from tuku.search.where import read_where
+from tuku.storage import DiskStorage
 
 pytestmark = pytest.mark.milvus
 
@@ -146,10 +152,18 @@ def test_prices_and_brands_on_a_server_with_one_vector(tmp_path: Path):
     assert len(found) == 10
 
 
-def test_searching_and_evaluating_the_demos_catalogue(tuku, catalogue, tmp_path):
-    assert tuku("ingest", catalogue).code == 0
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory, catalogue) -> Tuku:
+    """The command line, with the demo's catalogue loaded."""
+    tuku = Tuku(tmp_path_factory.mktemp("demo"))
+    done = tuku("ingest", catalogue)
+    assert done.code == 0, done.err
+    return tuku
+
+
+def test_searching_the_demos_catalogue(demo, catalogue, tmp_path):
     picture = str(catalogue.parent / "photographs" / "猫.png")
-    milvus = {"uri": str(tmp_path / "milvus.db")}
+    milvus = {"uri": str(demo.folder / "milvus.db")}
     with open_searcher(Config.model_validate({"milvus": milvus})) as searcher:
         _rules(searcher)
         composed = searcher.search(Query(text="a cup of coffee", image=picture, limit=20)).results
@@ -158,44 +172,90 @@ def test_searching_and_evaluating_the_demos_catalogue(tuku, catalogue, tmp_path)
     assert "espresso" in captions
 
     options = ["--where", "price < 100 and category in ['animals', 'x']", "--group-by", "source", "--boost", "price=2"]
-    answer = tuku("search", "a cat", "--in", "both", *options, "--min-score", "0.1", "--offset", "0", "--json")
+    answer = demo("search", "a cat", "--in", "both", *options, "--min-score", "0.1", "--offset", "0", "--json")
     assert answer.code == 0, answer.err
     assert [set(row["scores"]) for row in answer.json["results"]] == [{"image_embedding", "text_embedding"}]
-    wrong = tuku("search", "a cat", "--where", "pryce < 100")
+    wrong = demo("search", "a cat", "--where", "pryce < 100")
     assert (wrong.code, "Did you mean price?" in wrong.err) == (2, True)
-    unclear = tuku("search", "a cat", "--where", "price < 100 and")
+    unclear = demo("search", "a cat", "--where", "price < 100 and")
     assert (unclear.code, "price < 100 and▸" in unclear.err) == (2, True)
 
-    queries = tmp_path / "queries.jsonl"
-    queries.write_text(
-        '{"text": "a cat", "relevant": ["猫", "猫-face", "猫-eyes"]}\n'
-        '{"text": "a motorcycle", "relevant": ["motorcycle"]}\n'
-        f'{{"image": {json.dumps(picture)}, "relevant": ["猫"]}}\n',
-        encoding="utf-8",
-    )
-    page = tmp_path / "evaluation.html"
-    evaluated = tuku("evaluate", queries, "--html", page, "--json").json
-    assert evaluated["modes"]["text-to-image"] == {
-        "queries": 2,
-        "recall@1": pytest.approx(2 / 3, abs=1e-6),
-        "recall@5": 1.0,
-        "recall@10": 1.0,
-        "mrr": 1.0,
-        "ndcg@10": 1.0,
-    }
-    assert set(evaluated["modes"]) == {"text-to-image", "text-to-text", "image-to-image", "image-to-text", "both"}
-    assert evaluated["modes"]["both"]["queries"] == 3
-    assert evaluated["ann_recall@10"]["image-to-image"] == 1.0
-    assert 0 < evaluated["latency_ms"]["p50"] <= evaluated["latency_ms"]["p95"]
-    assert "How well" in page.read_text(encoding="utf-8")
-
-    many = tuku("search", "--queries", queries, "--limit", "2", "--json").json["answers"]
+    queries = _lines(tmp_path / "queries.jsonl", {"text": "a cat"}, {"text": "a motorcycle"}, {"image": picture})
+    many = demo("search", "--queries", queries, "--limit", "2", "--json").json["answers"]
     assert [len(answer["results"]) for answer in many] == [2, 2, 2]
     results = tmp_path / "results.html"
-    assert tuku("search", "a cat", "--html", results).code == 0
+    assert demo("search", "a cat", "--html", results).code == 0
     text = results.read_text(encoding="utf-8")
     assert "data:image/jpeg" in text
     assert "<script" not in text
+
+
+def test_evaluating_the_demos_catalogue_beside_another_collection(demo, catalogue, tmp_path):
+    picture = str(catalogue.parent / "photographs" / "猫.png")
+    queries = _lines(
+        tmp_path / "queries.jsonl",
+        {"text": "a cat", "relevant": ["猫", "猫-face", "猫-eyes"]},
+        {"text": "a motorcycle", "relevant": ["motorcycle"]},
+        {"text": "anything", "where": "category == 'vehicles'", "relevant": ["motorcycle"]},
+        {"text": "a cat on a <sofa>", "where": "category == 'animals'", "relevant": ["motorcycle"]},
+        {"image": picture, "relevant": ["猫"]},
+    )
+    assert demo("load", "--strategy", "rebuild").code == 0
+    rows = demo("collections", "--json").json["collections"]
+    [other] = [row["name"] for row in rows if not row["live"]]
+    page = tmp_path / "evaluation.html"
+    evaluated = demo("evaluate", queries, "--compare", other, "--html", page, "--json").json
+    compared = evaluated["compared"]
+    assert compared["collection"] == other
+    for found in (evaluated, compared):
+        assert set(found["modes"]) == {"text-to-image", "text-to-text", "image-to-image", "image-to-text", "both"}
+        assert found["modes"]["both"]["queries"] == 5
+        assert found["modes"]["text-to-image"] == {
+            "queries": 4,
+            "recall@1": ANY,
+            "recall@5": ANY,
+            "recall@10": 0.75,
+            "mrr": ANY,
+            "ndcg@10": ANY,
+        }
+        assert found["modes"]["image-to-image"]["recall@1"] == 1.0
+        assert found["ann_recall@10"]["image-to-image"] == 1.0
+        assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p95"]
+    assert compared["modes"] == evaluated["modes"]
+    text = page.read_text(encoding="utf-8")
+    missed = text[text.index("text-to-image: what was missed most") :]
+    assert "a cat on a &lt;sofa&gt;" in missed
+    assert "category == &#39;animals&#39;" in missed
+    assert "data:image/jpeg" in missed
+    assert other in text
+
+
+def test_evaluating_what_was_clicked_on(demo, tmp_path):
+    cat = Click(datetime.now(timezone.utc), "a cat", None, "image", None, ("猫",), "猫", 1, "0.1.0")
+    clicks = [replace(cat, where=where) for where in (None, "price < 10000", "pryce < 9", "garbage")]
+    write_clicks(DiskStorage(demo.lake), [*clicks, replace(cat, text=" ")])
+    file = tmp_path / "clicks.jsonl"
+    evaluated = demo("evaluate", file, "--from-feedback", "--json")
+    assert evaluated.code == 0, evaluated.err
+    assert evaluated.json["modes"]["text-to-image"]["queries"] == 2
+    assert evaluated.json["modes"]["text-to-image"]["recall@10"] == 1.0
+    assert "3 of 5 queries from feedback were left out" in evaluated.json["notes"][0]
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 2
+    again = demo("evaluate", file, "--from-feedback")
+    assert (again.code, "does not overwrite" in again.err) == (2, True)
+
+    queries = _lines(
+        tmp_path / "queries.jsonl",
+        {"text": "a cat", "relevant": ["猫"]},
+        {"text": "a cat", "where": "pryce < 9", "relevant": ["猫"]},
+    )
+    wrong = demo("evaluate", queries)
+    assert (wrong.code, "queries.jsonl, line 2: There is no field pryce" in wrong.err) == (2, True)
+
+
+def _lines(file: Path, *queries: dict[str, object]) -> Path:
+    file.write_text("".join(f"{json.dumps(query)}\n" for query in queries), encoding="utf-8")
+    return file
 
 
 def _rules(searcher: Searcher) -> None:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from tuku.config import Config
 from tuku.errors import ConfigError
 from tuku.lake import Lake
-from tuku.lake_view import LakeView
-from tuku.runtime.retrieving import MilvusRetriever
-from tuku.runtime.searching import open_searcher
+from tuku.protocols import Usage
+from tuku.runtime.ann_recall import look_exactly
+from tuku.runtime.comparing import milvus_of, open_searchers
+from tuku.runtime.feedback_queries import FeedbackQueries
 from tuku.runtime.thumbnails import thumbnails
-from tuku.search.evaluate import BOTH, Answered, Evaluation, evaluate
+from tuku.search.evaluate import Evaluation, evaluate, misfit
 from tuku.search.evaluation_page import render_evaluation
 from tuku.search.evaluation_summary import evaluation_summary
-from tuku.search.feedback import labelled_lines, read_clicks
-from tuku.search.quality import K
 from tuku.search.query import Query
 from tuku.search.query_file import Labelled, open_lines, read_queries
 from tuku.search.results import Result
@@ -39,9 +37,15 @@ _TILE_PX = 160
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What came out, of the collection that readers see and perhaps of another."""
+    """What came out, of the collection that readers see and perhaps of another.
+
+    Attributes:
+        evaluations: of one collection each.
+        usage: what encoding the queries took.
+    """
 
     evaluations: Sequence[Evaluation]
+    usage: Usage
 
     def to_dict(self) -> dict[str, Any]:
         """As in `evaluate --json`; the other collection under ``compared``."""
@@ -50,7 +54,7 @@ class Evaluated:
 
     def summary(self) -> RenderableType:
         """Tables for a terminal."""
-        return evaluation_summary(self.evaluations)
+        return evaluation_summary(self.evaluations, self.usage)
 
 
 def evaluate_file(config: Config, file: Path, *, compare: str | None = None, html: Path | None = None) -> Evaluated:
@@ -63,66 +67,61 @@ def evaluate_file(config: Config, file: Path, *, compare: str | None = None, htm
         html: where to write a page with examples of misses.
 
     Raises:
-        ConfigError: the file cannot be read or has no query, or there is no such collection.
+        ConfigError: the file cannot be read or has no query, or there is no such collection; or one of its queries
+            cannot be asked, and the message names the line. Filters are checked before anything is paid.
         TukuError: as `open_searcher` and `Searcher.search`.
-        RowError: a query's picture cannot be had.
     """
     with open_lines(file) as lines:
         queries = list(read_queries(lines, str(file), Query(), labelled=True))
     if not queries:
         raise ConfigError(f"{file} has no query.", 'A line is such as {"text": "a cat", "relevant": ["id-1"]}.')
-    with open_searcher(config) as searcher:
-        searchers = {config.milvus.collection: searcher}
-        if compare is not None:
-            searchers[compare] = _other(searcher, compare)
-        evaluations = evaluate(searchers, queries)
-        for evaluation, each in zip(evaluations, searchers.values(), strict=True):
-            evaluation.notes += _missing(each, queries)
-            _look_exactly(evaluation, each, config)
-        if html is not None:
-            page = render_evaluation(
-                evaluations, _MISSES, searcher.retriever.images, partial(_pictures, searcher, config)
-            )
-            DiskStorage(html.parent).write(html.name, page.encode())
-    return Evaluated(evaluations)
+    with open_searchers(config, compare) as searchers:
+        for each in queries:
+            fault = misfit(searchers.values(), each.query)
+            if fault is not None:
+                raise each.blamed(fault)
+        return _evaluated(config, searchers, queries, html)
 
 
-def write_feedback(config: Config, file: Path) -> int:
-    """Write labelled queries of what people searched for and then clicked on; how many.
+def evaluate_feedback(config: Config, file: Path, *, compare: str | None = None, html: Path | None = None) -> Evaluated:
+    """Write labelled queries of what people searched for and then clicked on, and ask them as `evaluate_file` does.
+
+    Anybody who reaches the page can record a click, and columns of a catalogue change: a query that no longer fits
+    the collections is left out, and a note says how many are.
 
     Args:
         config: `lake.uri` says where the clicks are.
-        file: is replaced.
+        file: does not exist yet.
+        compare: as for `evaluate_file`.
+        html: likewise.
 
     Raises:
-        ConfigError: there are no clicks on the results of a text.
+        ConfigError: `file` exists, or there are no clicks on the results of a text, or none that fits.
+        TukuError: as `evaluate_file`.
     """
-    lines = labelled_lines(read_clicks(Lake.at(config.lake.uri).storage))
-    if not lines:
-        raise ConfigError(
-            f"No clicks on the results of a text are recorded in {config.lake.uri}.",
-            "`tuku serve` records them; a search by a picture alone cannot be asked again.",
-        )
-    DiskStorage(file.parent).write(file.name, "".join(f"{line}\n" for line in lines).encode())
-    return len(lines)
+    feedback = FeedbackQueries.of(Lake.at(config.lake.uri).storage, file)
+    with open_searchers(config, compare) as searchers:
+        queries, notes = feedback.written(lambda query: misfit(searchers.values(), query))
+        return _evaluated(config, searchers, queries, html, notes)
 
 
-def _other(searcher: Searcher, name: str) -> Searcher:
-    """A searcher over another collection, with the index that it has."""
-    from tuku.milvus.index import index_of
-    from tuku.milvus.reader import require_readable, require_searchable
-
-    model, retriever = searcher.encoder.embedder.description, _milvus(searcher)
-    config = retriever.config.model_copy(update={"collection": name})
-    index = index_of(retriever.client, require_readable(retriever.client, config), config)
-    config = config.model_copy(update={"index": index})
-    require_searchable(retriever.client, config, model.name, model.dim or 0)
-    return replace(searcher, retriever=MilvusRetriever(retriever.client, config, retriever.search))
-
-
-def _milvus(searcher: Searcher) -> MilvusRetriever:
-    """As `open_searcher` made it."""
-    return cast("MilvusRetriever", searcher.retriever)
+def _evaluated(
+    config: Config,
+    searchers: dict[str, Searcher],
+    queries: Sequence[Labelled],
+    html: Path | None,
+    notes: Sequence[str] = (),
+) -> Evaluated:
+    first = next(iter(searchers.values()))
+    evaluations = evaluate(searchers, queries)
+    evaluations[0].notes += notes
+    for evaluation, searcher in zip(evaluations, searchers.values(), strict=True):
+        evaluation.notes += _missing(searcher, queries)
+        look_exactly(evaluation, milvus_of(searcher), Lake.at(config.lake.uri))
+    if html is not None:
+        page = render_evaluation(evaluations, _MISSES, first.retriever.images, partial(_pictures, first, config))
+        DiskStorage(html.parent).write(html.name, page.encode())
+    return Evaluated(evaluations, first.encoder.embedder.take_usage())
 
 
 def _missing(searcher: Searcher, queries: Sequence[Labelled]) -> list[str]:
@@ -134,42 +133,6 @@ def _missing(searcher: Searcher, queries: Sequence[Labelled]) -> list[str]:
         return []
     shown = ", ".join(missing[:_SHOWN]) + (" …" if len(missing) > _SHOWN else "")
     return [f"{len(missing):,} of {len(wanted):,} relevant images are not in the collection: {shown}"]
-
-
-def _look_exactly(evaluation: Evaluation, searcher: Searcher, config: Config) -> None:
-    """What the index misses of what an exact search over the lake finds, filters aside."""
-    from tuku.milvus.collection import count
-    from tuku.milvus.recall import Probe, exact_pass
-
-    retriever = _milvus(searcher)
-    lake = Lake.at(config.lake.uri)
-    view = LakeView.of_one_space(lake) if lake.stamp() is not None else None
-    if view is None or view.rows() != count(retriever.client, retriever.config.collection):
-        evaluation.notes.append("No ANN recall: the lake does not hold the same rows as the collection.")
-        return
-    probes = {
-        mode: Probe(
-            mode,
-            f"{mode.rpartition('-')[2]}_embedding",
-            np.stack([each.vector for each in answered]),
-            [_nearest(searcher, each, mode) for each in answered],
-        )
-        for mode, answered in evaluation.answered.items()
-        if mode != BOTH
-    }
-    dim = len(next(iter(probes.values())).queries[0])
-    fields = {probe.vectors for probe in probes.values()}
-    batches = view.batches(["image_id", *fields])
-    exact_pass(list(probes.values()), batches, dict.fromkeys(fields, dim), retriever.config.index.metric)
-    evaluation.ann_recall = {mode: probe.recall() for mode, probe in probes.items()}
-
-
-def _nearest(searcher: Searcher, answered: Answered, mode: str) -> list[str]:
-    """The ids that the index finds without the query's filter."""
-    if answered.labelled.query.where is None:
-        return [result.id for result in answered.results]
-    field = f"{mode.rpartition('-')[2]}_embedding"
-    return [result.id for result in searcher.retriever.nearest(field, [answered.vector], K, None)[0]]
 
 
 def _pictures(searcher: Searcher, config: Config, results: Sequence[Result]) -> list[Image.Image | None]:

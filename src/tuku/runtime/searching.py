@@ -24,7 +24,7 @@ from tuku.runtime.reranking import check_reranker, reordering_of
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.runtime.thumbnails import thumbnails
 from tuku.search.encode import Encoder
-from tuku.search.grid import draw_grid, save_grid
+from tuku.search.grid import draw_grid, png_of
 from tuku.search.page import render_results
 from tuku.search.query import Query
 from tuku.search.query_file import open_lines, read_queries
@@ -105,7 +105,7 @@ def search(
             return answer, written
         pictures, asked = _pictures(answer, searcher.encoder.fetcher, config)
     if grid is not None:
-        save_grid(draw_grid(answer, pictures, asked), grid)
+        DiskStorage(grid.parent).write(grid.name, png_of(draw_grid(answer, pictures, asked)))
         written["grid"] = grid
     if html is not None or opened:
         page = html or Path(tempfile.mkdtemp(prefix="tuku-search-")) / "results.html"

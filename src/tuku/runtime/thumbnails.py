@@ -11,6 +11,7 @@ from tuku.config import DecodeConfig
 from tuku.errors import RowError
 from tuku.fetching import Fetched, Fetcher
 from tuku.imaging import thumbnail
+from tuku.uris import redact
 
 _log = logging.getLogger(__name__)
 
@@ -26,5 +27,5 @@ def _thumbnail(uri: str, file: Fetched | RowError, config: DecodeConfig, side_px
             raise file
         return thumbnail(file.content, side_px, max_pixels=config.max_pixels)
     except RowError as error:
-        _log.warning("No picture for %s: %s", uri, error)
+        _log.warning("No picture for %s: %s", redact(uri), error)
         return None

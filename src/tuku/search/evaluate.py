@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tuku.errors import ConfigError, RowError
 from tuku.protocols import Vector
+from tuku.search.known_fields import checked
 from tuku.search.quality import K, Quality, percentile
 from tuku.search.query import Query, Target
 from tuku.search.query_file import Labelled
 from tuku.search.results import Result
 from tuku.search.searcher import Searcher
+from tuku.search.where import read_where
 
 BOTH = "both"
 _PERCENTILES = {"p50": 0.5, "p95": 0.95}
@@ -84,6 +87,21 @@ def targets(vectors: Sequence[Target]) -> list[Target]:
     return [*vectors, *([BOTH] if len(vectors) > 1 else [])]  # type: ignore[list-item]
 
 
+def misfit(searchers: Iterable[Searcher], query: Query) -> ConfigError | None:
+    """Why one of the collections cannot be asked a query, by what it says and filters by; None if all can.
+
+    Raises:
+        MilvusError: a collection did not answer.
+    """
+    try:
+        query.require_sense()
+        for searcher in searchers if query.where is not None else ():
+            checked(read_where(query.where or ""), searcher.retriever.fields(), searcher.retriever.has_field)
+    except ConfigError as error:
+        return error
+    return None
+
+
 def evaluate(searchers: dict[str, Searcher], queries: Sequence[Labelled]) -> list[Evaluation]:
     """Ask every query in every way, one at a time, as a person would; each is encoded once.
 
@@ -92,19 +110,27 @@ def evaluate(searchers: dict[str, Searcher], queries: Sequence[Labelled]) -> lis
         queries: with their relevant ids.
 
     Raises:
-        TukuError: as `Searcher.search`.
-        RowError: a query's picture cannot be had.
+        ConfigError: a query makes no sense, does not fit a collection or is refused by the model, or its picture
+            cannot be had; the message names its place.
+        TukuError: otherwise as `Searcher.search`.
     """
     evaluations = [Evaluation(name) for name in searchers]
     for labelled in queries:
-        first = next(iter(searchers.values()))
-        started = time.perf_counter()
-        [vector] = first.encoder.encode([labelled.query])
-        encode_ms = (time.perf_counter() - started) * 1_000
-        for evaluation, searcher in zip(evaluations, searchers.values(), strict=True):
-            for mode, answered in _asked(searcher, labelled, vector, encode_ms):
-                evaluation.answered.setdefault(mode, []).append(answered)
+        try:
+            _ask(searchers, labelled, evaluations)
+        except (ConfigError, RowError) as error:
+            raise labelled.blamed(error) from error
     return evaluations
+
+
+def _ask(searchers: dict[str, Searcher], labelled: Labelled, evaluations: Sequence[Evaluation]) -> None:
+    first = next(iter(searchers.values()))
+    started = time.perf_counter()
+    [vector] = first.encoder.encode([labelled.query])
+    encode_ms = (time.perf_counter() - started) * 1_000
+    for evaluation, searcher in zip(evaluations, searchers.values(), strict=True):
+        for mode, answered in _asked(searcher, labelled, vector, encode_ms):
+            evaluation.answered.setdefault(mode, []).append(answered)
 
 
 def _asked(searcher: Searcher, labelled: Labelled, vector: Vector, encode_ms: float) -> Iterator[tuple[str, Answered]]:

@@ -10,7 +10,9 @@ from tuku.html import page_environment, style_and_policy
 from tuku.search.evaluate import Answered, Evaluation
 from tuku.search.evaluation_summary import COLUMNS
 from tuku.search.page import picture_source
+from tuku.search.query import Query
 from tuku.search.results import Result
+from tuku.uris import bare
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -68,11 +70,17 @@ def _miss(answered: Answered, lookup: Lookup, pictures: Pictures) -> _Miss:
     images = lookup(relevant[:_TILES])
     wanted = [images.get(image_id, Result(image_id, 0.0)) for image_id in relevant[:_TILES]]
     return _Miss(
-        asked=" + ".join(str(each) for each in (query.text, query.image) if each),
+        asked=_asked(query),
         where=query.where,
         wanted=_tiles(wanted, relevant, pictures),
         found=_tiles(answered.results[:_TILES], relevant, pictures),
     )
+
+
+def _asked(query: Query) -> str:
+    """Text and picture; of its URL no credentials and no signature, for the page is passed on."""
+    picture = bare(query.image) if isinstance(query.image, str) else None
+    return " + ".join(each for each in (query.text, picture) if each)
 
 
 def _tiles(results: Sequence[Result], relevant: Sequence[str], pictures: Pictures) -> list[_Tile]:

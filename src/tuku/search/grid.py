@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuku.search.grid_layout import PADDING, PICTURE_HEIGHT, TILE_HEIGHT, Box, Layout
 from tuku.search.painter import Painter
 from tuku.search.words import asked_of, outcome
-from tuku.storage import DiskStorage
 from tuku.uris import bare
 
 if TYPE_CHECKING:
@@ -56,16 +56,11 @@ def draw_grid(
     return painter.canvas
 
 
-def save_grid(image: Image.Image, path: str | Path) -> None:
-    """Write a PNG that is either whole or absent.
-
-    Raises:
-        StorageError: the folder cannot be written to.
-        StoppedError: the disk is full.
-    """
-    target = Path(path)
-    with DiskStorage(target.parent).atomic(target.name) as file:
-        image.save(file, format="PNG")
+def png_of(image: Image.Image) -> bytes:
+    """The content of a PNG file."""
+    file = BytesIO()
+    image.save(file, format="PNG")
+    return file.getvalue()
 
 
 def _query(painter: Painter, box: Box, answer: SearchAnswer, picture: Image.Image | None) -> None:

@@ -6,11 +6,11 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tuku.errors import ConfigError
+from tuku.errors import ConfigError, RowError
 from tuku.search.query import Query
 
 _TEXTS = ("text", "image", "where")
@@ -19,10 +19,23 @@ _EXAMPLE = 'A line is such as {"text": "a cat"}.'
 
 @dataclass(frozen=True)
 class Labelled:
-    """A query and the ids of the images that answer it; none for one that is only asked."""
+    """A line of a file.
+
+    Attributes:
+        query: what it asks.
+        relevant: ids of the images that answer it; none for one that is only asked.
+        place: the file and the line's number in it, for messages.
+    """
 
     query: Query
     relevant: tuple[str, ...] = ()
+    place: str = field(default="", compare=False)
+
+    def blamed(self, error: ConfigError | RowError) -> ConfigError:
+        """What is wrong with the query, and where it stands."""
+        if isinstance(error, RowError):
+            return ConfigError(f"{self.place}: the picture cannot be used: {error.sentence}")
+        return ConfigError(f"{self.place}: {error.message}", error.remedy)
 
 
 @contextmanager
@@ -89,7 +102,7 @@ def _labelled(found: Mapping[str, Any], at: str, folder: Path, defaults: Query, 
         image=given.get("image", defaults.image),
         where=given.get("where", defaults.where),
     )
-    return Labelled(query, _relevant(found.get("relevant"), at, needed=labelled))
+    return Labelled(query, _relevant(found.get("relevant"), at, needed=labelled), at)
 
 
 def _text(value: Any, name: str, at: str) -> str:

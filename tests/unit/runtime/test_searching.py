@@ -11,7 +11,7 @@ from PIL import Image
 
 from fakes.dashscope import DashScopeServer, Fatal, Faults, Settings
 from tuku.config import Config, EmbedConfig, MilvusConfig, QuotaConfig, RetryConfig
-from tuku.errors import ConfigError, StoppedError, TukuError
+from tuku.errors import ConfigError, StoppedError, StorageError, TukuError
 from tuku.milvus import collection
 from tuku.milvus.capabilities import ask
 from tuku.milvus.connect import connected
@@ -69,6 +69,17 @@ def refused(config: Config, query: Query = RED) -> TukuError:
 def test_a_service_that_works_is_searched_with(server, milvus):
     answer, written = search(configured(milvus), RED)
     assert (answer.results, written) == ((), {})
+
+
+def test_the_grid_is_written_whole_or_not_at_all(server, milvus, tmp_path: Path):
+    grid = tmp_path / "new" / "图.png"
+    _, written = search(configured(milvus), RED, grid=grid)
+    assert written == {"grid": grid}
+    with Image.open(grid) as saved:
+        assert saved.format == "PNG"
+    assert [file.name for file in grid.parent.iterdir()] == ["图.png"]
+    with pytest.raises(StorageError):
+        search(configured(milvus), RED, grid=grid / "grid.png")
 
 
 @pytest.mark.parametrize(
