@@ -70,7 +70,8 @@ def answer_summary(answer: SearchAnswer, *, titled: bool = False) -> RenderableT
     query = answer.query
     parts: list[RenderableType] = []
     if titled:
-        parts.append(Text(printable(" + ".join(str(each) for each in (query.text, query.image) if each)), style="bold"))
+        picture = bare(query.image) if isinstance(query.image, str) else query.image and "a picture"
+        parts.append(Text(printable(" + ".join(each for each in (query.text, picture) if each)), style="bold"))
     parts.append(results_table(answer.results, query.offset))
     reasons = ((rank, result.reason) for rank, result in enumerate(answer.results, start=query.offset + 1))
     parts += [Text(f"{rank}: {printable(reason)}") for rank, reason in reasons if reason]

@@ -5,8 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from tuku.search.results import Result
-from tuku.terminal import make_console, printable, results_table
+from tuku.search.query import Query
+from tuku.search.results import Result, SearchAnswer
+from tuku.terminal import answer_summary, make_console, printable, results_table
 
 
 @pytest.mark.parametrize(
@@ -74,4 +75,13 @@ def test_a_pipe_gets_long_lines_and_no_colour(monkeypatch):
 def test_no_credentials_are_listed():
     text = draw([Result("a", 1.0, uri="https://user:hunter2@a.b/1.jpg?token=hunter2")], 120)
     assert "https://a.b/1.jpg" in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("image", ["https://user:hunter2@a.b/1.jpg?token=hunter2", b"hunter2"])
+def test_the_query_above_its_results_shows_no_credentials(image: str | bytes):
+    console = Console(file=io.StringIO(), width=120)
+    console.print(answer_summary(SearchAnswer(Query(text="a cat", image=image)), titled=True))
+    text = console.file.getvalue()
+    assert "a cat + " in text
     assert "hunter2" not in text
