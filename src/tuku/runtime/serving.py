@@ -17,6 +17,9 @@ from tuku.search.known_fields import KnownFields
 from tuku.search.query import Query
 from tuku.search.results import Result, SearchAnswer
 
+_RANKING = 0.8
+"""Of the time for an answer, what a reranker may take; the rest is for its turn, for encoding and for retrieving."""
+
 __all__ = ["AGAIN_S", "CHECK_S", "LiveCatalogue", "OutOfServiceError"]
 
 
@@ -46,10 +49,7 @@ class LiveCatalogue:
             RowError: the query's picture cannot be used.
         """
         with self._halts.heeded(), self._searcher.used() as opened:
-            answer = opened.searcher.search(query)
-            # A reranker's access halts too, and that ends no search.
-            opened.failed |= query.rerank and not answer.reranked and bool(answer.results)
-            return answer
+            return opened.searcher.search(query)
 
     def similar(self, image_id: str, query: Query) -> SearchAnswer | None:
         """What is like a stored image; None if there is no such image. See `images_like`.
@@ -116,9 +116,14 @@ class LiveCatalogue:
 
 
 def _for_people(config: Config) -> Config:
-    """Somebody is waiting: neither for Milvus nor for a picture as long as a job would wait."""
+    """Somebody is waiting: neither for Milvus nor for a picture as long as a job would wait.
+
+    A reranker has to be given up while there is still time to answer without it.
+    """
     longest_s = config.serve.timeout_s
     milvus = config.milvus.model_copy(update={"timeout_s": min(config.milvus.timeout_s, longest_s)})
     fetch = config.fetch.model_copy(update={"timeout_s": min(config.fetch.timeout_s, longest_s)})
     search = config.search.model_copy(update={"timeout_s": min(config.search.timeout_s, longest_s)})
-    return config.model_copy(update={"milvus": milvus, "fetch": fetch, "search": search})
+    ranking_s = min(config.rerank.timeout_s, _RANKING * longest_s)
+    rerank = config.rerank.model_copy(update={"timeout_s": ranking_s})
+    return config.model_copy(update={"milvus": milvus, "fetch": fetch, "search": search, "rerank": rerank})
