@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 from PIL import Image
@@ -324,3 +324,44 @@ def test_probes_and_metrics(client):
     with serving(failing(MilvusError("away"))) as other:
         problem(other.get("/readyz"), 503, "collection_away")
         assert other.get("/healthz").status_code == 200
+
+
+@dataclass
+class Slow(FakeCatalogue):
+    """Its collection answers when it may."""
+
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    checks: int = 0
+
+    def check(self) -> None:
+        self.checks += 1
+        self.goes_on.wait(10)
+
+
+def test_many_who_ask_whether_it_is_ready_share_one_answer_and_take_no_turn():
+    catalogue = Slow()
+    with serving(catalogue, concurrency=1, waiting=1) as client, ThreadPoolExecutor(12) as people:
+        asking = [people.submit(client.get, "/readyz") for _ in range(12)]
+        until_s = time.monotonic() + 5
+        while not catalogue.checks and time.monotonic() < until_s:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert client.get("/api/v1/search?text=red").status_code == 200
+        catalogue.goes_on.set()
+        assert {each.result().status_code for each in asking} == {200}
+        assert client.get("/readyz").status_code == 200
+    assert catalogue.checks == 1
+
+
+def test_it_is_ready_however_many_search():
+    going = threading.Event()
+    catalogue = Slow(before=lambda: going.wait(10))
+    catalogue.goes_on.set()
+    with serving(catalogue, concurrency=1, waiting=1) as client, ThreadPoolExecutor(2) as people:
+        searches = [people.submit(client.get, "/api/v1/search?text=red") for _ in range(2)]
+        until_s = time.monotonic() + 5
+        while "tuku_searches 2.0" not in client.get("/metrics").text and time.monotonic() < until_s:
+            time.sleep(0.01)
+        assert client.get("/readyz").json() == {"status": "ready"}
+        going.set()
+        assert [each.result().status_code for each in searches] == [200, 200]
