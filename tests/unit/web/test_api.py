@@ -365,3 +365,24 @@ def test_it_is_ready_however_many_search():
         assert client.get("/readyz").json() == {"status": "ready"}
         going.set()
         assert [each.result().status_code for each in searches] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"where": "id == 'x' and uri like 'https://user:p%'"},
+        {"where": "price > 1 or not (`origin` == 'x')"},
+        {"where": "exists uri"},
+        {"boosts": {"uri like '%s3cret%'": 2.0}},
+        {"boosts": {"price": 2.0, "origin": 1.5}},
+        {"group_by": "uri"},
+        {"group_by": "origin"},
+    ],
+)
+def test_what_is_hidden_of_an_address_cannot_be_asked_for_either(client, asked):
+    problem(client.post("/api/v1/search", json={"text": "x", **asked}), 422, "hidden_field")
+    texts = {name: json.dumps(value) if name == "boosts" else value for name, value in asked.items()}
+    problem(client.get("/api/v1/search", params={"text": "x", **texts}), 422, "hidden_field")
+    problem(client.get("/api/v1/images/red/similar", params=texts), 422, "hidden_field")
+    with serving(local_paths=True) as other:
+        assert other.post("/api/v1/search", json={"text": "x", **asked}).status_code == 200
