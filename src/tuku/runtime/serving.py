@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from tuku.config import Config
 from tuku.errors import RowError
 from tuku.fetching import Fetched, GuardedFetcher
 from tuku.retry import RetryPolicy
+from tuku.runtime.clients_pictures import ClientsPictures
 from tuku.runtime.halts import Halts
 from tuku.runtime.lasting import AGAIN_S, CHECK_S, LastingSearcher, Opener, OutOfServiceError
 from tuku.runtime.searching import open_searcher
@@ -38,18 +40,21 @@ class LiveCatalogue:
         patient = _for_people(config)
         self._searcher = LastingSearcher(patient, opener, clock)
         self._halts = Halts(AGAIN_S, clock)
+        self._clients_pictures = ClientsPictures(patient)
         self._pictures = GuardedFetcher(patient.fetch, policy=RetryPolicy(attempts=2, max_wait_s=1.0))
 
     def search(self, query: Query) -> SearchAnswer:
-        """See `Searcher.search`.
+        """See `Searcher.search`. A picture that is named is fetched as one that a client names.
 
         Raises:
             OutOfServiceError: there is nothing to search in just now.
             TukuError: as `Searcher.search`.
             RowError: the query's picture cannot be used.
         """
+        image = self._clients_pictures.content(query.image) if isinstance(query.image, str) else query.image
         with self._halts.heeded(), self._searcher.used() as opened:
-            return opened.searcher.search(query)
+            answer = opened.searcher.search(replace(query, image=image))
+        return replace(answer, query=query)
 
     def similar(self, image_id: str, query: Query) -> SearchAnswer | None:
         """What is like a stored image; None if there is no such image. See `images_like`.
@@ -111,6 +116,7 @@ class LiveCatalogue:
 
     def close(self) -> None:
         """Let go of Milvus and of all connections; who is still searching ends before."""
+        self._clients_pictures.close()
         self._pictures.close()
         self._searcher.close()
 
