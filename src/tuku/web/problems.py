@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse
 
 from tuku.errors import ConfigError, RowError, StoppedError, TukuError
 from tuku.runtime.serving import OutOfServiceError
+from tuku.search.encode import Part, RefusedQueryError
 from tuku.search.where_tokens import WhereError
 from tuku.terminal import printable
 
@@ -26,6 +27,11 @@ _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _BY_OPERATOR = "Try again in a minute. Whoever runs this server finds the reason in its log."
+_REFUSED: Mapping[Part, tuple[str, str]] = {
+    "text": ("This text", "Say it in other words."),
+    "picture": ("This picture", "Give another one."),
+    "text and picture": ("This text with this picture", "Say it in other words, or give another picture."),
+}
 _MODEL_WAIT_S, _COLLECTION_WAIT_S = 20, 5
 
 
@@ -105,8 +111,10 @@ def _of_tuku(error: TukuError) -> RefusedError:
         return RefusedError(
             503, "The collection cannot be searched just now.", _BY_OPERATOR, code="out_of_service", retry_after_s=5
         )
+    if isinstance(error, RefusedQueryError):
+        return _refused_query(error)
     if isinstance(error, ConfigError):
-        return _unusable_picture(cause) if isinstance(cause, RowError) else _bad_query(error)
+        return RefusedError(400, error.message, error.remedy, code="bad_query")
     _log.warning("%s", printable(str(error)))
     if isinstance(error, StoppedError):
         throttled = isinstance(cause, RowError) and cause.code == "throttled"
@@ -122,8 +130,9 @@ def _of_tuku(error: TukuError) -> RefusedError:
     )
 
 
-def _bad_query(error: ConfigError) -> RefusedError:
-    return RefusedError(400, error.message, error.remedy, code="bad_query")
+def _refused_query(error: RefusedQueryError) -> RefusedError:
+    (subject, remedy), fault = _REFUSED[error.part], error.fault
+    return RefusedError(422, f"{subject} cannot be searched with: {fault.sentence}", remedy, code=fault.code)
 
 
 def _unusable_picture(fault: RowError) -> RefusedError:

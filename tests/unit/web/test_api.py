@@ -17,8 +17,9 @@ from PIL import Image
 from fakes.catalogue import HOSTILE, FakeCatalogue
 from fakes.files import png
 from fakes.models import COLOURS
-from tuku.errors import ConfigError, MilvusError, RowError, StoppedError, VectorSpaceError
+from tuku.errors import MilvusError, RowError, StoppedError, VectorSpaceError
 from tuku.runtime.serving import OutOfServiceError
+from tuku.search.encode import RefusedQueryError
 from tuku.search.results import Result
 from unit.web.conftest import serving
 
@@ -230,7 +231,7 @@ def failing(error: Exception, cause: Exception | None = None) -> FakeCatalogue:
         (StoppedError("http://10.0.0.1 key"), RowError("timeout", "x"), 503, "model_away", True),
         (MilvusError("10.0.0.1:19530 /srv"), None, 503, "collection_away", True),
         (OutOfServiceError("/srv/milvus.db"), VectorSpaceError("/srv"), 503, "out_of_service", True),
-        (ConfigError("The query cannot be encoded."), RowError("content_refused", "x"), 422, "content_refused", False),
+        (RefusedQueryError(RowError("content_refused", "x"), "picture"), None, 422, "content_refused", False),
         (RuntimeError("/srv/secret sk-123"), None, 500, "unexpected", False),
     ],
 )
@@ -386,3 +387,15 @@ def test_what_is_hidden_of_an_address_cannot_be_asked_for_either(client, asked):
     problem(client.get("/api/v1/images/red/similar", params=texts), 422, "hidden_field")
     with serving(local_paths=True) as other:
         assert other.post("/api/v1/search", json={"text": "x", **asked}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [("text", "This text"), ("picture", "This picture"), ("text and picture", "This text with this picture")],
+)
+def test_what_the_model_refuses_is_named(part, said):
+    error = RefusedQueryError(RowError("content_refused", "it may not be looked at"), part)
+    with serving(failing(error)) as client:
+        answer = problem(client.get("/api/v1/search?text=x"), 422, "content_refused")
+    assert answer["detail"] == f"{said} cannot be searched with: content_refused: it may not be looked at."
+    assert "JPEG" not in answer["remedy"]
