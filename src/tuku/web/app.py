@@ -65,7 +65,8 @@ def make_app(config: Config, catalogue: Catalogue, storage: Storage | None) -> A
     _describe_bodies(api)
     guarded = TokenGuard(api, token, routes_pages.ask_for_token)
     limits = {"/api/v1/search": most_bytes(config), "/api/v1/feedback": _CLICK_BYTES}
-    return Counting(Guards(guarded, names_of(config.serve), limits, partial(too_large, config)), metrics)
+    serve = config.serve
+    return Counting(Guards(guarded, names_of(serve), limits, partial(too_large, config), serve.timeout_s), metrics)
 
 
 @asynccontextmanager

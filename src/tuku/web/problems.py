@@ -77,11 +77,15 @@ class RefusedError(Exception):
             headers["Retry-After"] = str(self.retry_after_s)
         if self.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
+        if self.status == HTTPStatus.REQUEST_TIMEOUT:
+            headers["Connection"] = "close"  # the rest of the body is not waited for
         return JSONResponse(problem, self.status, headers, MEDIA_TYPE)
 
 
 def refusal_of(error: Exception) -> RefusedError:
     """What a client is told of an error."""
+    if isinstance(error, HTTPException) and isinstance(error.__cause__, RefusedError):
+        error = error.__cause__  # FastAPI wraps what reading a body raises
     if isinstance(error, RefusedError):
         return error
     if isinstance(error, RequestValidationError | ValidationError):
