@@ -55,6 +55,8 @@ def test_it_finds_by_text_by_id_and_by_likeness(config):
         assert (found.uri, found.caption, found.keywords) == ("/x/red.png", "a red one", ("red",))
         assert found.metadata == {"price": 3}
         assert {each.id for each in catalogue.some(3)} < set(COLOURS)
+        assert {each.id for each in catalogue.some(9, "price >= 5")} == {"green", "yellow"}
+        assert [(each.score, each.scores) for each in catalogue.some(1, "price == 3")] == [(0.0, {})]
         alike = catalogue.similar("red", Query(limit=5, where="price > 2", target="both"))
         assert alike is not None
         assert alike.results[0].id == "yellow"

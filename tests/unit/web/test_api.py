@@ -97,6 +97,9 @@ def test_details_and_some_images(client):
     found = client.get("/api/v1/images/red").json()
     assert (found["id"], found["uri"], found["metadata"]) == ("red", "red.png", {"price": 10})
     assert ids(client.get("/api/v1/images", params={"limit": 2})) == ["red", "green"]
+    assert ids(client.get("/api/v1/images", params={"limit": 2, "where": "price > 30"})) == ["yellow", "grey"]
+    problem(client.get("/api/v1/images", params={"where": "price <"}), 400, "bad_filter")
+    problem(client.get("/api/v1/images", params={"where": "uri like '/srv%'"}), 422, "hidden_field")
 
 
 def test_paths_are_shown_where_the_operator_says_so():

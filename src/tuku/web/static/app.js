@@ -7,7 +7,7 @@ import * as grid from "./grid.js";
 import * as options from "./options.js";
 import * as picture from "./picture.js";
 import { asksForAnything, empty, ofAddress, toAddress } from "./state.js";
-import { otherLanguage, switchLanguage, t, translate } from "./words.js";
+import { otherLanguage, problem, switchLanguage, t, translate } from "./words.js";
 import { literal } from "./where.js";
 
 let state = ofAddress(location.search);
@@ -15,6 +15,7 @@ let known = { vectors: ["image"], rerank: false, max_upload_bytes: Infinity, fie
 let learned = null; // the promise of what is really known
 let answer = null; // of the search, with all that "more" has brought; or some images, whose query is null
 let asking = null;
+let wrong = null; // what has just gone wrong, and is being shown
 
 const heard = { open: openDetails, like: moreLike };
 
@@ -29,7 +30,7 @@ async function run({ remember = true, more = false } = {}) {
   try {
     const got = await (asksForAnything(state)
       ? api.search(state, more ? answer.results.length : 0, mine.signal)
-      : api.some(mine.signal));
+      : api.some(state, mine.signal));
     answer = more ? { ...got, results: [...answer.results, ...got.results] } : { query: null, notes: [], ...got };
     answer.ended = got.results.length < api.PAGE;
     grid.show(got.results, heard, { append: more });
@@ -49,7 +50,8 @@ function tell() {
   const ms = Object.values(answer.timings_ms ?? {}).reduce((sum, each) => sum + each, 0);
   const parts = [t("count", shownCount, !answer.ended), ms ? t("took", ms.toFixed(0)) : null, answer.reranked ? t("reranked") : null];
   if (state.picture) parts.push(t("not_shared"));
-  find("outcome").textContent = answer.query ? parts.filter(Boolean).join(" · ") : t("some");
+  const unranked = answer.query ? [] : [t("some"), options.ranksBy(state) ? t("some_rules") : null];
+  find("outcome").textContent = (answer.query ? parts : unranked).filter(Boolean).join(" · ");
   find("more").hidden = answer.ended || !answer.query;
   find("notes").hidden = !answer.notes.length;
   find("notes").replaceChildren(...answer.notes.map((note) => el("li", {}, shown(note))));
@@ -60,19 +62,22 @@ function tell() {
 }
 
 function quiet() {
+  wrong = null;
   for (const id of ["trouble", "notes", "nothing", "more"]) find(id).hidden = true;
 }
 
 function trouble(error) {
+  wrong = error;
   const known = error instanceof api.Trouble && error.message;
   const said = known ? [error.message, error.remedy] : [t("unreachable"), t("unreachable_hint")];
   if (!(error instanceof api.Trouble)) console.error(error);
+  const own = known ? problem(error.code) : null;
   const repeatable = error.again ?? true;
   find("outcome").textContent = "";
   find("trouble").hidden = false;
   find("trouble").replaceChildren(
-    el("p", {}, el("b", {}, shown(said[0]))),
-    el("p", {}, shown(said[1])),
+    el("p", {}, el("b", {}, own ?? shown(said[0]))),
+    el("p", {}, shown(own ? said.filter(Boolean).join(" ") : said[1])),
     ...(repeatable ? [el("button", { type: "button", class: "primary", on: { click: () => run({ remember: false }) } }, t("retry"))] : []),
   );
 }
@@ -142,17 +147,13 @@ const fillInOptions = () => options.fillIn(state, known, soon);
 let waiting = 0;
 function soon() {
   clearTimeout(waiting);
-  waiting = setTimeout(again, 250);
-}
-
-function again() {
-  if (asksForAnything(state)) run();
+  waiting = setTimeout(() => run(), 250);
 }
 
 function clearFilters() {
   options.clear(state);
   fillIn();
-  again();
+  run();
 }
 
 function speak() {
@@ -168,13 +169,14 @@ function listen() {
     if (state.text) state.like = null;
     run();
   });
-  options.listen(() => state, { changed: again, written: soon, cleared: clearFilters });
+  options.listen(() => state, { changed: () => run(), written: soon, cleared: clearFilters });
   find("more").addEventListener("click", () => run({ remember: false, more: true }));
   find("language").addEventListener("click", () => {
     switchLanguage();
     speak();
     drawAsked();
     if (answer) { grid.show(answer.results, heard); tell(); }
+    if (wrong) trouble(wrong);
   });
   document.querySelector(".brand").addEventListener("click", (event) => { event.preventDefault(); forgetPicture(); state = empty(); fillIn(); run(); });
   addEventListener("popstate", () => { forgetPicture(); details.close(); state = ofAddress(location.search); fillIn(); run({ remember: false }); });
