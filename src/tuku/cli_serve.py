@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,8 @@ def serve(
         else:
             click.echo(f"The search page is at {address} (the API: {address}api). Ctrl-C ends it.")
         if opened:
-            webbrowser.open(address)
+            # Some browsers let it wait until they are closed, and this is called where requests are answered.
+            threading.Thread(target=webbrowser.open, args=(address,), name="browser", daemon=True).start()
 
     run(config, announce)
     return 0

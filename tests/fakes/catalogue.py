@@ -15,11 +15,12 @@ from tuku.errors import RowError
 from tuku.fetching import Fetched
 from tuku.protocols import Vector
 from tuku.search.encode import Encoder
-from tuku.search.known_fields import KnownFields, seen_in
+from tuku.search.known_fields import KnownFields, checked, seen_in
 from tuku.search.query import Query
 from tuku.search.results import Result, SearchAnswer
 from tuku.search.rules import values_of
 from tuku.search.searcher import Searcher
+from tuku.search.where import read_where
 
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>\x1b[2J\u202e\x00</title>'
 
@@ -69,8 +70,9 @@ class FakeCatalogue:
     def find(self, image_id: str) -> Result | None:
         return next((each for each in self.images if each.id == image_id), None)
 
-    def some(self, limit: int) -> list[Result]:
-        return self.images[:limit]
+    def some(self, limit: int, where: str | None = None) -> list[Result]:
+        wanted = None if where is None else checked(read_where(where), self.fields(), self.has_field)
+        return [each for each in self.images if wanted is None or holds(wanted, values_of(each))][:limit]
 
     def fields(self) -> KnownFields:
         return {

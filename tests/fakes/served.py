@@ -93,7 +93,7 @@ class _Model(FakeEmbedder):
         return super().embed_queries(texts)
 
 
-def _explained(fault: RowError) -> StoppedError:
+def _explained(fault: RowError, _part: str) -> StoppedError:
     return StoppedError(f"halted for good: {fault.message}")
 
 

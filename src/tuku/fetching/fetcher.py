@@ -38,16 +38,22 @@ class GuardedFetcher:
         config: limits and guards.
         policy: how often and when to try again; three times by default.
         resolve: looks host names up, in place of the system's resolver.
+        guard: by default the configured one.
 
     Raises:
         ConfigError: an entry of `fetch.allowed_hosts` is no host.
     """
 
     def __init__(
-        self, config: FetchConfig, *, policy: RetryPolicy | None = None, resolve: Resolve | None = None
+        self,
+        config: FetchConfig,
+        *,
+        policy: RetryPolicy | None = None,
+        resolve: Resolve | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._config = config
-        self._guard = Guard.of(config)
+        self._guard = guard or Guard.of(config)
         self._policy = policy
         self._resolve = resolve
         self._starting = threading.Lock()

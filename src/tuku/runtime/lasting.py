@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tuku.config import Config
 from tuku.errors import ConfigError, MilvusError, StoppedError, TukuError
+from tuku.milvus.calls import MilvusAwayError
 from tuku.runtime.halts import is_halt
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.search.searcher import Searcher
@@ -71,10 +72,14 @@ class LastingSearcher:
     _refusal: OutOfServiceError | None = None
     _refused_s: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _opening: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held by the one who opens, which takes long; `_lock` never for longer than a look at what is here."""
 
     @contextmanager
     def used(self) -> Iterator[Opened]:
         """A searcher for the length of a `with` block; many may have it at once.
+
+        A search that Milvus refuses says nothing of the searcher: clients write filters. One that is away does.
 
         Raises:
             OutOfServiceError: there is nothing to search in just now.
@@ -84,14 +89,15 @@ class LastingSearcher:
             if self._check_is_due(opened):
                 self.require_fit(opened)
             yield opened
-        except (StoppedError, MilvusError) as error:
-            opened.failed |= isinstance(error, MilvusError) or is_halt(error)
+        except (StoppedError, MilvusAwayError) as error:
+            opened.failed |= isinstance(error, MilvusAwayError) or is_halt(error)
             raise
         finally:
             with self._lock:
                 opened.users -= 1
-                if opened.replaced and not opened.users:
-                    opened.exits.close()
+                left = opened.replaced and not opened.users
+            if left:
+                opened.exits.close()
 
     def require_fit(self, opened: Opened) -> None:
         """Check that the collection answers, and holds vectors of this model.
@@ -112,34 +118,56 @@ class LastingSearcher:
 
     def close(self) -> None:
         """Let go of Milvus; who is still searching ends before."""
-        with self._lock:
-            opened, self._opened = self._opened, None
-            if opened is not None:
-                _retire(opened)
+        with self._opening:
+            self._replace(None)
 
     def _taken(self) -> Opened:
+        """One opens; the others go on with the failed searcher meanwhile, and wait only where there is none."""
+        is_none = self._opened is None
+        if self._is_wanted() and self._opening.acquire(blocking=is_none):
+            try:
+                if self._is_wanted():
+                    self._replace(self._open())
+            finally:
+                self._opening.release()
+        with self._lock:
+            if self._opened is None:
+                raise OutOfServiceError("It is being closed.")
+            self._opened.users += 1
+            return self._opened
+
+    def _is_wanted(self) -> bool:
+        """Whether another searcher is to be opened.
+
+        Raises:
+            OutOfServiceError: that has just failed.
+        """
         with self._lock:
             now_s = self.clock()
             if self._refusal is not None and now_s - self._refused_s < AGAIN_S:
                 raise OutOfServiceError(*self._refusal.args) from self._refusal.__cause__
             opened = self._opened
-            if opened is None or (opened.failed and now_s - opened.opened_s >= AGAIN_S):
-                opened = self._open()
-            opened.users += 1
-            return opened
+            return opened is None or (opened.failed and now_s - opened.opened_s >= AGAIN_S)
 
     def _open(self) -> Opened:
         exits = ExitStack()
         try:
             searcher = exits.enter_context(self.opener(self.config))
         except (ConfigError, MilvusError, StoppedError) as error:
-            raise self._refused(error) from error
+            with self._lock:
+                raise self._refused(error) from error
         now_s = self.clock()
-        before, self._opened = self._opened, Opened(searcher, exits, now_s, now_s)
-        self._refusal = None
-        if before is not None:
-            _retire(before)
-        return self._opened
+        return Opened(searcher, exits, now_s, now_s)
+
+    def _replace(self, by: Opened | None) -> None:
+        with self._lock:
+            before, self._opened, self._refusal = self._opened, by, None
+            if before is None:
+                return
+            before.replaced = True
+            left = not before.users
+        if left:
+            before.exits.close()
 
     def _check_is_due(self, opened: Opened) -> bool:
         with self._lock:
@@ -152,9 +180,3 @@ class LastingSearcher:
         self._refusal, self._refused_s = OutOfServiceError(error.message, error.remedy), self.clock()
         self._refusal.__cause__ = error
         return self._refusal
-
-
-def _retire(opened: Opened) -> None:
-    opened.replaced = True
-    if not opened.users:
-        opened.exits.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from tuku.config import Config
-from tuku.errors import ConfigError, RowError, StoppedError, TukuError
+from tuku.errors import RowError, StoppedError, TukuError
 from tuku.fetching import Fetcher, GuardedFetcher
 from tuku.imaging import thumbnail
 from tuku.protocols import ModelDescription
@@ -23,7 +23,7 @@ from tuku.runtime.remedies import remedy_of
 from tuku.runtime.reranking import check_reranker, reordering_of
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.runtime.thumbnails import thumbnails
-from tuku.search.encode import Encoder
+from tuku.search.encode import Encoder, Part, RefusedQueryError
 from tuku.search.grid import draw_grid, png_of
 from tuku.search.page import render_results
 from tuku.search.query import Query
@@ -61,13 +61,15 @@ def open_searcher(config: Config) -> Iterator[Searcher]:
             fetcher,
             config.decode,
             config.search.picture_weight,
-            lambda fault: _explained(fault, model, config, access),
+            lambda fault, part: _explained(fault, part, model, config, access),
         )
         reordering = None if reranker is None else reordering_of(config, reranker, fetcher)
         yield Searcher(config, encoder, MilvusRetriever(client, config.milvus, config.search), reordering)
 
 
-def _explained(fault: RowError, model: ModelDescription, config: Config, access: Access | None) -> TukuError:
+def _explained(
+    fault: RowError, part: Part, model: ModelDescription, config: Config, access: Access | None
+) -> TukuError:
     """Whose fault it is that there is no vector: the service's (it may work again later), or the query's."""
     if access is not None and access.quota.halted is not None:
         return access.quota.halted
@@ -76,7 +78,7 @@ def _explained(fault: RowError, model: ModelDescription, config: Config, access:
         return StoppedError(f"{model.provider}/{model.model} did not answer: {fault.sentence}", remedy)
     if fault.code == "unexpected_error":
         return TukuError(f"{model.provider}/{model.model} could not be asked: {fault.sentence}", remedy)
-    return ConfigError(f"The query cannot be encoded: {fault.sentence}", remedy)
+    return RefusedQueryError(fault, part, remedy)
 
 
 def search(

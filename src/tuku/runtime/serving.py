@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from tuku.config import Config
 from tuku.errors import RowError
 from tuku.fetching import Fetched, GuardedFetcher
+from tuku.protocols import Vector
 from tuku.retry import RetryPolicy
+from tuku.runtime.clients_pictures import ClientsPictures
 from tuku.runtime.halts import Halts
 from tuku.runtime.lasting import AGAIN_S, CHECK_S, LastingSearcher, Opener, OutOfServiceError
 from tuku.runtime.searching import open_searcher
@@ -16,6 +21,10 @@ from tuku.runtime.stored import images_like, some_images
 from tuku.search.known_fields import KnownFields
 from tuku.search.query import Query
 from tuku.search.results import Result, SearchAnswer
+from tuku.search.searcher import Searcher
+
+_RANKING = 0.8
+"""Of the time for an answer, what a reranker may take; the rest is for its turn, for encoding and for retrieving."""
 
 __all__ = ["AGAIN_S", "CHECK_S", "LiveCatalogue", "OutOfServiceError"]
 
@@ -35,21 +44,21 @@ class LiveCatalogue:
         patient = _for_people(config)
         self._searcher = LastingSearcher(patient, opener, clock)
         self._halts = Halts(AGAIN_S, clock)
+        self._clients_pictures = ClientsPictures(patient)
         self._pictures = GuardedFetcher(patient.fetch, policy=RetryPolicy(attempts=2, max_wait_s=1.0))
 
     def search(self, query: Query) -> SearchAnswer:
-        """See `Searcher.search`.
+        """See `Searcher.search`. A picture that is named is fetched as one that a client names.
 
         Raises:
             OutOfServiceError: there is nothing to search in just now.
             TukuError: as `Searcher.search`.
             RowError: the query's picture cannot be used.
         """
+        image = self._clients_pictures.content(query.image) if isinstance(query.image, str) else query.image
         with self._halts.heeded(), self._searcher.used() as opened:
-            answer = opened.searcher.search(query)
-            # A reranker's access halts too, and that ends no search.
-            opened.failed |= query.rerank and not answer.reranked and bool(answer.results)
-            return answer
+            answer = opened.searcher.search(replace(query, image=image))
+        return replace(answer, query=query)
 
     def similar(self, image_id: str, query: Query) -> SearchAnswer | None:
         """What is like a stored image; None if there is no such image. See `images_like`.
@@ -69,14 +78,16 @@ class LiveCatalogue:
         with self._searcher.used() as opened:
             return opened.collection.images([image_id]).get(image_id)
 
-    def some(self, limit: int) -> list[Result]:
-        """So many images, whichever.
+    def some(self, limit: int, where: str | None = None) -> list[Result]:
+        """So many images, whichever, of those that meet a filter.
 
         Raises:
             TukuError: as `search`.
         """
         with self._searcher.used() as opened:
-            return some_images(opened.collection, limit)
+            if where is None:
+                return some_images(opened.collection, limit)
+            return _some_that_meet(opened.searcher, limit, where)
 
     def fields(self) -> KnownFields:
         """What filters can name.
@@ -111,14 +122,28 @@ class LiveCatalogue:
 
     def close(self) -> None:
         """Let go of Milvus and of all connections; who is still searching ends before."""
+        self._clients_pictures.close()
         self._pictures.close()
         self._searcher.close()
 
 
+def _some_that_meet(searcher: Searcher, limit: int, where: str) -> list[Result]:
+    """Those nearest to an arbitrary vector; how near says nothing."""
+    vector: Vector = np.eye(1, searcher.encoder.embedder.description.dim, dtype=np.float32)[0]
+    query = Query(text="anything", target=searcher.config.milvus.vectors[0], where=where, limit=limit)
+    [answer] = searcher.search_vectors([query], [vector])
+    return [replace(result, score=0.0, scores={}) for result in answer.results]
+
+
 def _for_people(config: Config) -> Config:
-    """Somebody is waiting: neither for Milvus nor for a picture as long as a job would wait."""
+    """Somebody is waiting: neither for Milvus nor for a picture as long as a job would wait.
+
+    A reranker has to be given up while there is still time to answer without it.
+    """
     longest_s = config.serve.timeout_s
     milvus = config.milvus.model_copy(update={"timeout_s": min(config.milvus.timeout_s, longest_s)})
     fetch = config.fetch.model_copy(update={"timeout_s": min(config.fetch.timeout_s, longest_s)})
     search = config.search.model_copy(update={"timeout_s": min(config.search.timeout_s, longest_s)})
-    return config.model_copy(update={"milvus": milvus, "fetch": fetch, "search": search})
+    ranking_s = min(config.rerank.timeout_s, _RANKING * longest_s)
+    rerank = config.rerank.model_copy(update={"timeout_s": ranking_s})
+    return config.model_copy(update={"milvus": milvus, "fetch": fetch, "search": search, "rerank": rerank})

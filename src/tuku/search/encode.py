@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from tuku.config import DecodeConfig
-from tuku.errors import RowError, TukuError
+from tuku.errors import ConfigError, RowError, TukuError
 from tuku.fetching import Fetcher
 from tuku.imaging import decode
 from tuku.protocols import Embedder, FusingEmbedder, Picture, Vector
 from tuku.search.query import Query
+
+Part = Literal["text", "picture", "text and picture"]
+"""What of a query a vector is made of."""
 
 
 class NoVectorError(TukuError):
@@ -21,11 +25,26 @@ class NoVectorError(TukuError):
 
     Args:
         fault: why not.
+        part: of what.
     """
 
-    def __init__(self, fault: RowError) -> None:
+    def __init__(self, fault: RowError, part: Part) -> None:
         super().__init__(fault.sentence)
-        self.fault = fault
+        self.fault, self.part = fault, part
+
+
+class RefusedQueryError(ConfigError):
+    """The model refuses a query, and would again.
+
+    Args:
+        fault: why.
+        part: of the query that it refuses.
+        remedy: what can be done.
+    """
+
+    def __init__(self, fault: RowError, part: Part, remedy: str = "") -> None:
+        super().__init__(f"The query's {part} cannot be encoded: {fault.sentence}", remedy)
+        self.fault, self.part = fault, part
 
 
 @dataclass(frozen=True)
@@ -37,14 +56,14 @@ class Encoder:
         fetcher: gets pictures by path or URL.
         decoding: limits for them.
         picture_weight: of the picture against the text, 0 to 1, where the model cannot look at both together.
-        explained: makes of the reason why there is no vector what is raised.
+        explained: makes what is raised of the reason why there is no vector, and of what there is none.
     """
 
     embedder: Embedder
     fetcher: Fetcher
     decoding: DecodeConfig
     picture_weight: float = 0.5
-    explained: Callable[[RowError], TukuError] = NoVectorError
+    explained: Callable[[RowError, Part], TukuError] = NoVectorError
 
     def encode(self, queries: Sequence[Query]) -> list[Vector]:
         """One float32 (dim,) L2-normalised vector for each query.
@@ -60,7 +79,7 @@ class Encoder:
         asked = [(query.text or "", pictures.get(query.image or "")) for query in queries]
         composed = [(text, picture) for text, picture in asked if text and picture is not None]
         if composed and isinstance(self.embedder, FusingEmbedder):
-            fused = iter(self._vectors(self.embedder.embed_composed(composed)))
+            fused = iter(self._vectors(self.embedder.embed_composed(composed), "text and picture"))
             rest = [(text, picture) for text, picture in asked if not (text and picture is not None)]
             others = iter(self._separately(rest))
             return [next(fused if text and picture is not None else others) for text, picture in asked]
@@ -69,9 +88,9 @@ class Encoder:
     def _separately(self, asked: Sequence[tuple[str, Picture | None]]) -> list[Vector]:
         texts = list(dict.fromkeys(text for text, _ in asked if text))
         pictures = {picture.content_sha256: picture for _, picture in asked if picture is not None}
-        of_text = dict(zip(texts, self._vectors(self.embedder.embed_queries(texts)) if texts else [], strict=True))
-        seen = self._vectors(self.embedder.embed_pictures(list(pictures.values()))) if pictures else []
-        of_picture = dict(zip(pictures, seen, strict=True))
+        read = self._vectors(self.embedder.embed_queries(texts), "text") if texts else []
+        seen = self._vectors(self.embedder.embed_pictures(list(pictures.values())), "picture") if pictures else []
+        of_text, of_picture = dict(zip(texts, read, strict=True)), dict(zip(pictures, seen, strict=True))
         return [
             self._sum(of_text.get(text), None if picture is None else of_picture[picture.content_sha256])
             for text, picture in asked
@@ -99,8 +118,8 @@ class Encoder:
         decoded = decode(content, max_pixels=self.decoding.max_pixels, sizes=[] if size is None else [size])
         return Picture(decoded.pixels, content_sha256=hashlib.sha256(content).hexdigest())
 
-    def _vectors(self, outcomes: Sequence[Vector | RowError]) -> list[Vector]:
+    def _vectors(self, outcomes: Sequence[Vector | RowError], part: Part) -> list[Vector]:
         for outcome in outcomes:
             if isinstance(outcome, RowError):
-                raise self.explained(outcome) from outcome
+                raise self.explained(outcome, part) from outcome
         return [outcome for outcome in outcomes if not isinstance(outcome, RowError)]

@@ -67,7 +67,7 @@ class ModelReordering:
 
     def _described(self, model: Reranker | VisionRanker, limit: TimeLimit, file: bytes) -> str | None:
         """What the query's picture shows: by the captioner, or by the model that ranks; None if neither says."""
-        sentence = self._captioned(file)
+        sentence = self._captioned(file, limit)
         if sentence is not None or not isinstance(model, VisionRanker):
             return sentence
         picture = self.album.decoded(file, _LOOK_SIZE)
@@ -77,13 +77,17 @@ class ModelReordering:
             return None
         return seen
 
-    def _captioned(self, file: bytes) -> str | None:
+    def _captioned(self, file: bytes, limit: TimeLimit) -> str | None:
+        """By the captioner, in half of the time that is left: the ranking needs some too."""
         captioner = self.captioner()
         picture = None if captioner is None else self.album.decoded(file, captioner.description.picture_size)
         if captioner is None or picture is None:
             return None
         try:
-            caption = captioner.caption([picture])[0]
+            caption = TimeLimit(limit.left_s() / 2).run(partial(captioner.caption, [picture]))[0]
+        except OverdueError:
+            _log.info("No caption of the query's picture: the captioner takes too long.")
+            return None
         except TukuError as error:
             _log.info("No caption of the query's picture: %s", error.message)
             return None

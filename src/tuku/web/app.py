@@ -26,6 +26,7 @@ from tuku.web.guards import Guards, names_of
 from tuku.web.metrics import Counting, Metrics
 from tuku.web.models import Search, schemas_of
 from tuku.web.problems import RefusedError, answer_problem
+from tuku.web.readiness import Readiness
 from tuku.web.site import Site
 from tuku.web.thumbnails import Thumbnails
 from tuku.web.token import Token, TokenGuard
@@ -64,7 +65,8 @@ def make_app(config: Config, catalogue: Catalogue, storage: Storage | None) -> A
     _describe_bodies(api)
     guarded = TokenGuard(api, token, routes_pages.ask_for_token)
     limits = {"/api/v1/search": most_bytes(config), "/api/v1/feedback": _CLICK_BYTES}
-    return Counting(Guards(guarded, names_of(config.serve), limits, partial(too_large, config)), metrics)
+    serve = config.serve
+    return Counting(Guards(guarded, names_of(serve), limits, partial(too_large, config), serve.timeout_s), metrics)
 
 
 @asynccontextmanager
@@ -80,7 +82,8 @@ async def _running(
     feedback = None
     if storage is not None:
         feedback = Feedback(storage, lambda outcome, clicks: metrics.feedback.labels(outcome).inc(clicks))
-    api.state.site = Site(config, catalogue, turns, uploads, thumbnails, metrics, feedback)
+    readiness = Readiness(catalogue.check, serve.timeout_s)
+    api.state.site = Site(config, catalogue, turns, uploads, thumbnails, metrics, feedback, readiness)
     flushing = asyncio.create_task(feedback.keep_flushing(serve.feedback_flush_s)) if feedback else None
     try:
         yield
@@ -92,6 +95,7 @@ async def _running(
             await feedback.flush()
         turns.close()
         painting.close()
+        readiness.close()
 
 
 def _describe_bodies(api: FastAPI) -> None:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from tuku.config import Config
 from tuku.search.query import Query
 from tuku.uris import scheme_of
+from tuku.web.hidden import require_shown
 from tuku.web.models import Asked, Search
 from tuku.web.problems import RefusedError
 
@@ -46,7 +47,8 @@ def of_parameters(parameters: Mapping[str, str], config: Config) -> Question:
 
     Raises:
         ValidationError: see `models.Search`.
-        RefusedError: it has a picture.
+        RefusedError: it has a picture, or asks for what is not shown.
+        WhereError: a condition cannot be understood.
     """
     search = Search.model_validate(_typed(parameters))
     if search.image is not None:
@@ -59,7 +61,8 @@ async def of_body(request: Request, config: Config) -> Question:
 
     Raises:
         ValidationError: see `models.Search`.
-        RefusedError: another kind of body, or a picture that is too large or none.
+        RefusedError: another kind of body, a picture that is too large or none, or it asks for what is not shown.
+        WhereError: a condition cannot be understood.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
@@ -82,11 +85,15 @@ def like_of_parameters(parameters: Mapping[str, str], config: Config) -> Query:
 
     Raises:
         ValidationError: see `models.Asked`.
+        RefusedError: it asks for what is not shown.
+        WhereError: a condition cannot be understood.
     """
     return _query(Asked.model_validate(_typed(parameters)), config)
 
 
 def _query(asked: Asked, config: Config) -> Query:
+    if not config.serve.local_paths:
+        require_shown(asked)
     return Query(
         target=asked.target or config.milvus.vectors[0],
         where=asked.where or None,

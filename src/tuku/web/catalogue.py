@@ -30,8 +30,8 @@ class Catalogue(Protocol):
         """An image by its id."""
         ...
 
-    def some(self, limit: int) -> list[Result]:
-        """So many images, whichever."""
+    def some(self, limit: int, where: str | None = None) -> list[Result]:
+        """So many images, whichever, of those that meet a filter."""
         ...
 
     def fields(self) -> KnownFields:

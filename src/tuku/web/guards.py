@@ -1,7 +1,7 @@
 """What stands before every request.
 
-The names that a browser may call this server by, where a page that posts comes from, how large a body may be, and the
-headers that keep a page from being used by others. Plain ASGI: bodies stay streams.
+The names that a browser may call this server by, where a page that posts comes from, how large a body may be and how
+slow, and the headers that keep a page from being used by others. Plain ASGI: bodies stay streams.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tuku.config import ServeConfig
+from tuku.web.bodies import Body
 from tuku.web.problems import RefusedError
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -66,6 +67,7 @@ class Guards:
         may_be_called: see `names_of`.
         most_bytes: by path, the largest body where it is not the usual one.
         too_large: what is said of a larger one.
+        body_s: longest time for a body, seconds from when somebody begins to read it.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class Guards:
         may_be_called: Callable[[str], bool],
         most_bytes: Mapping[str, int],
         too_large: Callable[[], RefusedError],
+        body_s: float,
     ) -> None:
-        self._app, self._may_be_called, self._most_bytes, self._too_large = app, may_be_called, most_bytes, too_large
+        self._app, self._may_be_called, self._most_bytes = app, may_be_called, most_bytes
+        self._too_large, self._body_s = too_large, body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -94,7 +98,8 @@ class Guards:
         except RefusedError as refusal:
             await refusal.response()(scope, receive, send)
             return
-        await self._app(scope, _limited(receive, most, self._too_large), send)
+        body = Body(receive, most, self._body_s, self._too_large)
+        await self._app(scope, body.receive, send)
 
     def _require_name(self, host: str) -> None:
         if not self._may_be_called(_without_port(host).lower()):
@@ -119,22 +124,6 @@ def _require_same_origin(headers: Headers) -> None:
         raise RefusedError(
             403, "Another site's page may not ask here.", "Use this server's own page.", code="cross_origin"
         )
-
-
-def _limited(receive: Receive, most: int, too_large: Callable[[], RefusedError]) -> Receive:
-    """The body as it comes, and the refusal as soon as it is too long, whatever its header said."""
-    got = 0
-
-    async def limited() -> Message:
-        nonlocal got
-        message = await receive()
-        if message["type"] == "http.request":
-            got += len(message.get("body", b""))
-            if got > most:
-                raise too_large()
-        return message
-
-    return limited
 
 
 def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse
 
 from tuku.errors import ConfigError, RowError, StoppedError, TukuError
 from tuku.runtime.serving import OutOfServiceError
+from tuku.search.encode import Part, RefusedQueryError
 from tuku.search.where_tokens import WhereError
 from tuku.terminal import printable
 
@@ -26,6 +27,11 @@ _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _BY_OPERATOR = "Try again in a minute. Whoever runs this server finds the reason in its log."
+_REFUSED: Mapping[Part, tuple[str, str]] = {
+    "text": ("This text", "Say it in other words."),
+    "picture": ("This picture", "Give another one."),
+    "text and picture": ("This text with this picture", "Say it in other words, or give another picture."),
+}
 _MODEL_WAIT_S, _COLLECTION_WAIT_S = 20, 5
 
 
@@ -71,11 +77,15 @@ class RefusedError(Exception):
             headers["Retry-After"] = str(self.retry_after_s)
         if self.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
+        if self.status == HTTPStatus.REQUEST_TIMEOUT:
+            headers["Connection"] = "close"  # the rest of the body is not waited for
         return JSONResponse(problem, self.status, headers, MEDIA_TYPE)
 
 
 def refusal_of(error: Exception) -> RefusedError:
     """What a client is told of an error."""
+    if isinstance(error, HTTPException) and isinstance(error.__cause__, RefusedError):
+        error = error.__cause__  # FastAPI wraps what reading a body raises
     if isinstance(error, RefusedError):
         return error
     if isinstance(error, RequestValidationError | ValidationError):
@@ -105,8 +115,10 @@ def _of_tuku(error: TukuError) -> RefusedError:
         return RefusedError(
             503, "The collection cannot be searched just now.", _BY_OPERATOR, code="out_of_service", retry_after_s=5
         )
+    if isinstance(error, RefusedQueryError):
+        return _refused_query(error)
     if isinstance(error, ConfigError):
-        return _unusable_picture(cause) if isinstance(cause, RowError) else _bad_query(error)
+        return RefusedError(400, error.message, error.remedy, code="bad_query")
     _log.warning("%s", printable(str(error)))
     if isinstance(error, StoppedError):
         throttled = isinstance(cause, RowError) and cause.code == "throttled"
@@ -122,8 +134,9 @@ def _of_tuku(error: TukuError) -> RefusedError:
     )
 
 
-def _bad_query(error: ConfigError) -> RefusedError:
-    return RefusedError(400, error.message, error.remedy, code="bad_query")
+def _refused_query(error: RefusedQueryError) -> RefusedError:
+    (subject, remedy), fault = _REFUSED[error.part], error.fault
+    return RefusedError(422, f"{subject} cannot be searched with: {fault.sentence}", remedy, code=fault.code)
 
 
 def _unusable_picture(fault: RowError) -> RefusedError:

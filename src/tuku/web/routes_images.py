@@ -11,7 +11,8 @@ from starlette.responses import Response
 from tuku.errors import TukuError
 from tuku.search.results import Result
 from tuku.web.answers import result_dict, to_json
-from tuku.web.models import Found, Images, Problem
+from tuku.web.hidden import require_shown
+from tuku.web.models import Asked, Found, Images, Problem, Where
 from tuku.web.names import id_of, no_image
 from tuku.web.problems import RefusedError
 from tuku.web.routes_search import json_response
@@ -27,12 +28,16 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {404: {"model": Problem}, 503: {"mo
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
 
 
-@router.get("", responses={200: {"model": Images}, 503: {"model": Problem}})
-async def some(site: Here, limit: Annotated[int, Query(ge=1, le=100)] = 24) -> Response:
-    """Some images of the catalogue, in no order: for a first look."""
+@router.get("", responses={200: {"model": Images}, 400: {"model": Problem}, 503: {"model": Problem}})
+async def some(
+    site: Here, limit: Annotated[int, Query(ge=1, le=100)] = 24, where: Annotated[Where, Query()] = ""
+) -> Response:
+    """Some images of the catalogue that meet a filter, in no order: for a first look."""
+    if not site.config.serve.local_paths:
+        require_shown(Asked(where=where))
 
     def work() -> tuple[list[Result], bytes]:
-        found = site.catalogue.some(limit)
+        found = site.catalogue.some(limit, where or None)
         local_paths = site.config.serve.local_paths
         return found, to_json({"results": [result_dict(each, local_paths=local_paths) for each in found]})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter
@@ -14,13 +13,10 @@ from starlette.types import Receive, Scope, Send
 from tuku.html import page_environment
 from tuku.web.assets import asset
 from tuku.web.metrics import CONTENT_TYPE
-from tuku.web.problems import RefusedError, refusal_of
 from tuku.web.reference import operations
-from tuku.web.site import Here, Site
+from tuku.web.site import Here
 from tuku.web.token import COOKIE, SESSION_S, Token
 
-READY_S = 2.0
-"""So long an answer of /readyz holds: whoever asks more often costs nothing."""
 _WRONG_TOKEN_S = 0.5
 
 router = APIRouter(include_in_schema=False)
@@ -53,12 +49,9 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz")
-async def readyz(request: Request, site: Here) -> Response:
+async def readyz(site: Here) -> Response:
     """The collection answers."""
-    asked_s, refusal = getattr(request.app.state, "ready", (-READY_S, None))
-    if time.monotonic() - asked_s >= READY_S:
-        refusal = await _refusal(site)
-        request.app.state.ready = time.monotonic(), refusal
+    refusal = await site.readiness.refusal()
     return JSONResponse({"status": "ready"}) if refusal is None else refusal.response()
 
 
@@ -107,11 +100,3 @@ def _own_path(path: str) -> str:
     """The path, if it leads nowhere else."""
     own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if own else "/"
-
-
-async def _refusal(site: Site) -> RefusedError | None:
-    try:
-        await site.ask(site.catalogue.check)
-    except Exception as error:  # noqa: BLE001  whatever it is, it is not ready
-        return refusal_of(error)
-    return None

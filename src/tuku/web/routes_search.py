@@ -49,7 +49,7 @@ router = APIRouter(prefix="/api/v1", tags=["search"])
 async def search(request: Request, site: Here) -> Response:
     """Search with a text, a picture, or both together."""
     async with site.uploads.place(request.headers):
-        question = await site.uploads.read(asking.of_body(request, site.config))
+        question = await asking.of_body(request, site.config)
         return await _answered(site, partial(site.catalogue.search, question.query), image_sha256=question.image_sha256)
 
 

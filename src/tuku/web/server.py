@@ -19,6 +19,8 @@ from tuku.web.app import make_app
 from tuku.web.guards import is_loopback
 
 _BACKLOG = 512
+_CONNECTIONS = 800
+"""So many may be open beside those of searches, for pictures or idle; with them, fewer than the usual 1,024 files."""
 _GRACE_S = 10
 """So long after SIGTERM requests under way may end."""
 
@@ -100,6 +102,7 @@ def _settings(app: object, config: Config) -> uvicorn.Config:
         server_header=False,
         ws="none",
         timeout_keep_alive=30,
+        limit_concurrency=_CONNECTIONS + config.serve.concurrency + config.serve.waiting,
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=64 * 1024,
     )

@@ -14,6 +14,7 @@ from tuku.errors import RowError
 from tuku.web.catalogue import Catalogue
 from tuku.web.feedback import Feedback
 from tuku.web.metrics import Metrics
+from tuku.web.readiness import Readiness
 from tuku.web.thumbnails import Thumbnails
 from tuku.web.turns import Turns
 from tuku.web.uploads import Uploads
@@ -36,6 +37,7 @@ class Site:
     thumbnails: Thumbnails
     metrics: Metrics
     feedback: Feedback | None
+    readiness: Readiness
 
     async def ask(self, work: Callable[[], T]) -> T:
         """What the catalogue answers, in its turn.

@@ -66,12 +66,13 @@ class Thumbnails:
         self._max_bytes, self._bytes = max_bytes, 0
         self._kept: OrderedDict[tuple[str, int], Thumbnail] = OrderedDict()
         self._under_way: dict[tuple[str, int], asyncio.Task[Thumbnail]] = {}
-        self._origins: OrderedDict[str, str] = OrderedDict()
+        self._origins: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def expect(self, results: Iterable[Result]) -> None:
-        """These are about to be asked for: where they are need not be looked up."""
+        """These are about to be asked for: for as long as a thumbnail is kept, where they are need not be looked up."""
+        now_s = self._clock()
         for result in results:
-            self._origins[result.id] = result.uri
+            self._origins[result.id] = result.uri, now_s
             self._origins.move_to_end(result.id)
         while len(self._origins) > _MOST_ORIGINS:
             self._origins.popitem(last=False)
@@ -98,7 +99,9 @@ class Thumbnails:
     async def _make(self, key: tuple[str, int]) -> Thumbnail:
         image_id, width = key
         try:
-            origin = self._origins.get(image_id)
+            origin, seen_s = self._origins.get(image_id, (None, 0.0))
+            if self._clock() - seen_s >= FRESH_S:
+                origin = None  # it may have left the catalogue
             content = await self._turns.run(lambda: self._content(image_id, origin, width))
             made = Thumbnail(content, f'"{hashlib.sha256(content).hexdigest()[:32]}"', self._clock())
             self._keep(key, made)

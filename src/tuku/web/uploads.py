@@ -1,18 +1,15 @@
-"""Large bodies: so many of them in memory at once, and none for longer than people wait."""
+"""Large bodies: so many of them in memory at once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 from starlette.datastructures import Headers
 
 from tuku.web.asking import BESIDE_BYTES
 from tuku.web.problems import RefusedError
-
-T = TypeVar("T")
 
 
 class Uploads:
@@ -21,7 +18,7 @@ class Uploads:
     Args:
         at_once: how many places there are.
         waiting: how many uploads may wait for one, their bytes still on the way.
-        timeout_s: longest wait for a place, and then for the whole body.
+        timeout_s: longest wait for a place.
     """
 
     def __init__(self, at_once: int, waiting: int, timeout_s: float) -> None:
@@ -54,19 +51,6 @@ class Uploads:
                 self._places.release()
         finally:
             self._taken -= 1
-
-    async def read(self, body: Awaitable[T]) -> T:
-        """What is made of a body.
-
-        Raises:
-            RefusedError: 408: it did not come in time.
-        """
-        try:
-            return await asyncio.wait_for(body, self._timeout_s)
-        except asyncio.TimeoutError:
-            raise RefusedError(
-                408, "The request came too slowly.", "Send a smaller picture, or try again.", code="too_slow"
-            ) from None
 
 
 def _is_small(headers: Headers) -> bool:

@@ -19,6 +19,7 @@ from tuku.milvus.index import build_indexes
 from tuku.providers.registry import describe_embedder
 from tuku.runtime import access
 from tuku.runtime.searching import search
+from tuku.search.encode import RefusedQueryError
 from tuku.search.query import Query
 
 RED = Query(text="red")
@@ -112,9 +113,9 @@ def test_a_query_that_the_service_refuses_is_wrong(server, milvus, tmp_path: Pat
     Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
     server.configure(faults=Faults(bad_item=1.0))
     error = refused(configured(milvus), Query(image=str(tmp_path / "red.png")))
-    assert isinstance(error, ConfigError)
-    assert error.exit_code == 2
-    assert error.message.startswith("The query cannot be encoded: content_refused")
+    assert isinstance(error, RefusedQueryError)
+    assert (error.exit_code, error.part) == (2, "picture")
+    assert error.message.startswith("The query's picture cannot be encoded: content_refused")
 
 
 def test_a_quota_is_not_waited_for_longer_than_a_person_waits(server, milvus, monkeypatch):

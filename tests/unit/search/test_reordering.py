@@ -295,3 +295,20 @@ def test_captions_are_given_as_they_are_stored() -> None:
     done = reordering(ranker).reorder(TEXT, [nasty, RESULTS[1]])
     assert ranker.asked[0][0].captions[0] == nasty.caption
     assert ids(done) == ["green", "red"]
+
+
+def test_a_captioner_that_takes_too_long_leaves_time_for_the_ranking() -> None:
+    holds = threading.Event()
+
+    class Slow(FakeCaptioner):
+        """Describes when it is allowed to."""
+
+        def caption(self, pictures, heard=unheard):
+            holds.wait(20)
+            return super().caption(pictures, heard)
+
+    ranker = ScriptedRanker([places(5, 4, 3, 2, 1)])
+    done = reordering(ranker, Slow(), timeout_s=2).reorder(BOTH, RESULTS)
+    holds.set()
+    assert (done.done, done.notes) == (True, ())
+    assert ranker.asked[0][0].picture_caption == "a leopard's fur"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -160,11 +161,13 @@ def test_a_picture_that_cannot_be_had_says_why(content: bytes | RowError, code: 
     assert asked(searching) == []
 
 
-def test_a_query_that_the_model_refuses_says_why() -> None:
-    refused = RowError("too_long", "More than 8 words.")
+@pytest.mark.parametrize(("refused", "part"), [("red", "text"), (sha256(png((255, 0, 0))).hexdigest(), "picture")])
+def test_a_query_that_the_model_refuses_says_what_and_why(refused: str, part: str) -> None:
+    fault = RowError("content_refused", "No.")
+    searching = searcher(embedder=FakeEmbedder(failures={refused: fault}), red=png((255, 0, 0)))
     with pytest.raises(NoVectorError) as error:
-        searcher(embedder=FakeEmbedder(failures={"red": refused})).search(Query(text="red"))
-    assert error.value.fault == refused
+        searching.search(Query(text="red", image="/red.png"))
+    assert (error.value.fault, error.value.part) == (fault, part)
 
 
 def test_a_text_with_a_picture_is_between_the_two() -> None:

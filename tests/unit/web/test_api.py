@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 from PIL import Image
@@ -17,8 +17,9 @@ from PIL import Image
 from fakes.catalogue import HOSTILE, FakeCatalogue
 from fakes.files import png
 from fakes.models import COLOURS
-from tuku.errors import ConfigError, MilvusError, RowError, StoppedError, VectorSpaceError
+from tuku.errors import MilvusError, RowError, StoppedError, VectorSpaceError
 from tuku.runtime.serving import OutOfServiceError
+from tuku.search.encode import RefusedQueryError
 from tuku.search.results import Result
 from unit.web.conftest import serving
 
@@ -96,6 +97,9 @@ def test_details_and_some_images(client):
     found = client.get("/api/v1/images/red").json()
     assert (found["id"], found["uri"], found["metadata"]) == ("red", "red.png", {"price": 10})
     assert ids(client.get("/api/v1/images", params={"limit": 2})) == ["red", "green"]
+    assert ids(client.get("/api/v1/images", params={"limit": 2, "where": "price > 30"})) == ["yellow", "grey"]
+    problem(client.get("/api/v1/images", params={"where": "price <"}), 400, "bad_filter")
+    problem(client.get("/api/v1/images", params={"where": "uri like '/srv%'"}), 422, "hidden_field")
 
 
 def test_paths_are_shown_where_the_operator_says_so():
@@ -230,7 +234,7 @@ def failing(error: Exception, cause: Exception | None = None) -> FakeCatalogue:
         (StoppedError("http://10.0.0.1 key"), RowError("timeout", "x"), 503, "model_away", True),
         (MilvusError("10.0.0.1:19530 /srv"), None, 503, "collection_away", True),
         (OutOfServiceError("/srv/milvus.db"), VectorSpaceError("/srv"), 503, "out_of_service", True),
-        (ConfigError("The query cannot be encoded."), RowError("content_refused", "x"), 422, "content_refused", False),
+        (RefusedQueryError(RowError("content_refused", "x"), "picture"), None, 422, "content_refused", False),
         (RuntimeError("/srv/secret sk-123"), None, 500, "unexpected", False),
     ],
 )
@@ -324,3 +328,77 @@ def test_probes_and_metrics(client):
     with serving(failing(MilvusError("away"))) as other:
         problem(other.get("/readyz"), 503, "collection_away")
         assert other.get("/healthz").status_code == 200
+
+
+@dataclass
+class Slow(FakeCatalogue):
+    """Its collection answers when it may."""
+
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    checks: int = 0
+
+    def check(self) -> None:
+        self.checks += 1
+        self.goes_on.wait(10)
+
+
+def test_many_who_ask_whether_it_is_ready_share_one_answer_and_take_no_turn():
+    catalogue = Slow()
+    with serving(catalogue, concurrency=1, waiting=1) as client, ThreadPoolExecutor(12) as people:
+        asking = [people.submit(client.get, "/readyz") for _ in range(12)]
+        until_s = time.monotonic() + 5
+        while not catalogue.checks and time.monotonic() < until_s:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert client.get("/api/v1/search?text=red").status_code == 200
+        catalogue.goes_on.set()
+        assert {each.result().status_code for each in asking} == {200}
+        assert client.get("/readyz").status_code == 200
+    assert catalogue.checks == 1
+
+
+def test_it_is_ready_however_many_search():
+    going = threading.Event()
+    catalogue = Slow(before=lambda: going.wait(10))
+    catalogue.goes_on.set()
+    with serving(catalogue, concurrency=1, waiting=1) as client, ThreadPoolExecutor(2) as people:
+        searches = [people.submit(client.get, "/api/v1/search?text=red") for _ in range(2)]
+        until_s = time.monotonic() + 5
+        while "tuku_searches 2.0" not in client.get("/metrics").text and time.monotonic() < until_s:
+            time.sleep(0.01)
+        assert client.get("/readyz").json() == {"status": "ready"}
+        going.set()
+        assert [each.result().status_code for each in searches] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"where": "id == 'x' and uri like 'https://user:p%'"},
+        {"where": "price > 1 or not (`origin` == 'x')"},
+        {"where": "exists uri"},
+        {"boosts": {"uri like '%s3cret%'": 2.0}},
+        {"boosts": {"price": 2.0, "origin": 1.5}},
+        {"group_by": "uri"},
+        {"group_by": "origin"},
+    ],
+)
+def test_what_is_hidden_of_an_address_cannot_be_asked_for_either(client, asked):
+    problem(client.post("/api/v1/search", json={"text": "x", **asked}), 422, "hidden_field")
+    texts = {name: json.dumps(value) if name == "boosts" else value for name, value in asked.items()}
+    problem(client.get("/api/v1/search", params={"text": "x", **texts}), 422, "hidden_field")
+    problem(client.get("/api/v1/images/red/similar", params=texts), 422, "hidden_field")
+    with serving(local_paths=True) as other:
+        assert other.post("/api/v1/search", json={"text": "x", **asked}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [("text", "This text"), ("picture", "This picture"), ("text and picture", "This text with this picture")],
+)
+def test_what_the_model_refuses_is_named(part, said):
+    error = RefusedQueryError(RowError("content_refused", "it may not be looked at"), part)
+    with serving(failing(error)) as client:
+        answer = problem(client.get("/api/v1/search?text=x"), 422, "content_refused")
+    assert answer["detail"] == f"{said} cannot be searched with: content_refused: it may not be looked at."
+    assert "JPEG" not in answer["remedy"]

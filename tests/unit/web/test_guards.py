@@ -40,7 +40,8 @@ def test_the_page_needs_nothing_from_elsewhere_and_nothing_inline(client):
     for name in re.findall(r"\"(/static/[^\"]+)\"", page):
         assert client.get(name).status_code == 200
     scripts = [
-        client.get(f"/static/{name}.js") for name in ("app", "grid", "details", "filters", "api", "dom", "where")
+        client.get(f"/static/{name}.js")
+        for name in ("app", "outcome", "grid", "details", "filters", "api", "dom", "exact", "where")
     ]
     for script in scripts:
         assert script.headers["content-type"].startswith("text/javascript")

@@ -15,7 +15,7 @@ from tuku.config import DecodeConfig
 from tuku.errors import RowError
 from tuku.search.results import Result
 from tuku.web.names import id_of, segment_of
-from tuku.web.thumbnails import Thumbnails
+from tuku.web.thumbnails import FRESH_S, Thumbnails
 from tuku.web.turns import Turns
 from unit.web.conftest import serving
 
@@ -116,3 +116,19 @@ def test_a_result_need_not_be_looked_up_again():
         catalogue.images.clear()
         opened(client.get("/api/v1/images/red/thumbnail"))
         assert client.get("/api/v1/images/red").status_code == 404
+
+
+def test_an_image_that_has_left_the_catalogue_is_not_shown_for_long():
+    catalogue, now_s = FakeCatalogue(), [0.0]
+
+    async def at_night() -> None:
+        turns = Turns("test", 2, 50, 10)
+        kept = Thumbnails(catalogue, DecodeConfig(), turns, max_bytes=1_000_000, clock=lambda: now_s[0])
+        kept.expect(catalogue.images)
+        assert (await kept.get("red", 160))[1] == "made"
+        catalogue.images.clear()
+        now_s[0] += FRESH_S
+        assert [(await kept.get("red", width))[1] for width in (160, 320)] == ["missing", "missing"]
+        turns.close()
+
+    asyncio.run(at_night())

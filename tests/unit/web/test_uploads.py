@@ -49,12 +49,3 @@ def test_a_body_of_unknown_length_takes_a_place():
             pass
 
     asyncio.run(go())
-
-
-def test_a_body_that_never_ends_is_given_up():
-    async def go() -> None:
-        with pytest.raises(RefusedError) as refused:
-            await Uploads(1, 1, 0.02).read(asyncio.sleep(10))
-        assert refused.value.status == 408
-
-    asyncio.run(go())

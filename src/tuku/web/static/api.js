@@ -1,5 +1,6 @@
 // The JSON API.
 
+import { parse } from "./exact.js";
 import { whole } from "./where.js";
 
 const API = "/api/v1";
@@ -12,6 +13,7 @@ export class Trouble extends Error {
     super(problem.detail ?? "");
     this.status = status;
     this.remedy = problem.remedy ?? "";
+    this.code = problem.code ?? "";
     this.again = status === 0 || status === 429 || status === 503;
   }
 }
@@ -37,7 +39,13 @@ export async function search(state, offset, signal) {
 }
 
 export const fields = () => ask(`${API}/fields`);
-export const some = (signal) => ask(`${API}/images?limit=${PAGE}`, { signal });
+
+// Without anything to search with: some images, those that the filters let through.
+export function some(state, signal) {
+  const where = whole(state.expert, state.filters);
+  return ask(`${API}/images?${new URLSearchParams({ limit: PAGE, ...(where ? { where } : {}) })}`, { signal });
+}
+
 export const details = (id) => ask(imagePath(id));
 export const thumbnail = (id, width) => `${imagePath(id)}/thumbnail?w=${width}`;
 
@@ -74,7 +82,7 @@ async function ask(path, options = {}) {
     throw new Trouble(0, {});
   }
   if (answer.status === 401) location.reload();
-  const body = await answer.json().catch(() => ({}));
+  const body = await answer.text().then(parse).catch(() => ({}));
   if (!answer.ok) throw new Trouble(answer.status, body);
   return body;
 }

@@ -2,9 +2,10 @@
 
 import * as api from "./api.js";
 import * as details from "./details.js";
-import { el, find, icon, ICONS, shown } from "./dom.js";
+import { el, find, icon, ICONS } from "./dom.js";
 import * as grid from "./grid.js";
 import * as options from "./options.js";
+import * as outcome from "./outcome.js";
 import * as picture from "./picture.js";
 import { asksForAnything, empty, ofAddress, toAddress } from "./state.js";
 import { otherLanguage, switchLanguage, t, translate } from "./words.js";
@@ -23,62 +24,30 @@ async function run({ remember = true, more = false } = {}) {
   const mine = (asking = new AbortController());
   if (remember) history.pushState(null, "", toAddress(state));
   drawAsked();
-  quiet();
-  find("outcome").textContent = t("searching");
+  outcome.quiet(t("searching"));
   grid.busy(true);
   try {
     const got = await (asksForAnything(state)
       ? api.search(state, more ? answer.results.length : 0, mine.signal)
-      : api.some(mine.signal));
+      : api.some(state, mine.signal));
     answer = more ? { ...got, results: [...answer.results, ...got.results] } : { query: null, notes: [], ...got };
     answer.ended = got.results.length < api.PAGE;
     grid.show(got.results, heard, { append: more });
-    tell();
+    outcome.tell(answer, state, clearFilters);
     learn();
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!more) { answer = null; grid.clear(); }
-    trouble(error);
+    outcome.trouble(error, retry);
   } finally {
     if (asking === mine) grid.busy(false);
   }
 }
 
-function tell() {
-  const shownCount = answer.results.length;
-  const ms = Object.values(answer.timings_ms ?? {}).reduce((sum, each) => sum + each, 0);
-  const parts = [t("count", shownCount, !answer.ended), ms ? t("took", ms.toFixed(0)) : null, answer.reranked ? t("reranked") : null];
-  if (state.picture) parts.push(t("not_shared"));
-  find("outcome").textContent = answer.query ? parts.filter(Boolean).join(" · ") : t("some");
-  find("more").hidden = answer.ended || !answer.query;
-  find("notes").hidden = !answer.notes.length;
-  find("notes").replaceChildren(...answer.notes.map((note) => el("li", {}, shown(note))));
-  find("nothing").hidden = shownCount > 0;
-  if (shownCount) return;
-  const clear = options.howMany(state) ? el("button", { type: "button", class: "primary", on: { click: clearFilters } }, t("clear")) : null;
-  find("nothing").replaceChildren(...[el("h2", {}, t("none")), el("p", {}, t("none_hint")), clear].filter(Boolean));
-}
-
-function quiet() {
-  for (const id of ["trouble", "notes", "nothing", "more"]) find(id).hidden = true;
-}
-
-function trouble(error) {
-  const known = error instanceof api.Trouble && error.message;
-  const said = known ? [error.message, error.remedy] : [t("unreachable"), t("unreachable_hint")];
-  if (!(error instanceof api.Trouble)) console.error(error);
-  const repeatable = error.again ?? true;
-  find("outcome").textContent = "";
-  find("trouble").hidden = false;
-  find("trouble").replaceChildren(
-    el("p", {}, el("b", {}, shown(said[0]))),
-    el("p", {}, shown(said[1])),
-    ...(repeatable ? [el("button", { type: "button", class: "primary", on: { click: () => run({ remember: false }) } }, t("retry"))] : []),
-  );
-}
+const retry = () => run({ remember: false });
 
 function refuse(message) {
-  trouble(Object.assign(new api.Trouble(422, { detail: message }), { again: false }));
+  outcome.trouble(new api.Trouble(422, { detail: message }), retry);
 }
 
 function openDetails(result) {
@@ -142,17 +111,13 @@ const fillInOptions = () => options.fillIn(state, known, soon);
 let waiting = 0;
 function soon() {
   clearTimeout(waiting);
-  waiting = setTimeout(again, 250);
-}
-
-function again() {
-  if (asksForAnything(state)) run();
+  waiting = setTimeout(() => run(), 250);
 }
 
 function clearFilters() {
   options.clear(state);
   fillIn();
-  again();
+  run();
 }
 
 function speak() {
@@ -168,13 +133,14 @@ function listen() {
     if (state.text) state.like = null;
     run();
   });
-  options.listen(() => state, { changed: again, written: soon, cleared: clearFilters });
+  options.listen(() => state, { changed: () => run(), written: soon, cleared: clearFilters });
   find("more").addEventListener("click", () => run({ remember: false, more: true }));
   find("language").addEventListener("click", () => {
     switchLanguage();
     speak();
     drawAsked();
-    if (answer) { grid.show(answer.results, heard); tell(); }
+    if (answer) { grid.show(answer.results, heard); outcome.tell(answer, state, clearFilters); }
+    outcome.speak();
   });
   document.querySelector(".brand").addEventListener("click", (event) => { event.preventDefault(); forgetPicture(); state = empty(); fillIn(); run(); });
   addEventListener("popstate", () => { forgetPicture(); details.close(); state = ofAddress(location.search); fillIn(); run({ remember: false }); });

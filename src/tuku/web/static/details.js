@@ -12,6 +12,7 @@ let heard = {};
 // heard: like(result), keyword(word), seen(result).
 export function open(among, result, listeners) {
   [results, place, heard] = [among, among.indexOf(result), listeners];
+  heard.seen(result); // those that are stepped through from here were not chosen
   draw();
   if (!dialog.open) dialog.showModal();
 }
@@ -20,7 +21,6 @@ export const close = () => dialog.close();
 
 function draw() {
   const result = results[place];
-  heard.seen(result);
   const picture = el("img", { src: thumbnail(result.id, 640), alt: "", class: "whole" });
   dialog.replaceChildren(
     el("div", { class: "stage" }, picture, ...steps()),

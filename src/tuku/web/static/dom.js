@@ -1,5 +1,7 @@
 // Elements, made so that nothing from the server is ever read as HTML: text is text.
 
+import { stringify } from "./exact.js";
+
 export const find = (id) => document.getElementById(id);
 
 export function el(tag, properties = {}, ...children) {
@@ -18,7 +20,7 @@ const HARMFUL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu;
 
 // As `tuku.terminal.printable`: what would reorder or hide text is shown as an escape.
 export function shown(value) {
-  const text = typeof value === "string" ? value : JSON.stringify(value) ?? "";
+  const text = typeof value === "string" ? value : stringify(value) ?? "";
   return text.replace(HARMFUL, (each) => {
     const code = each.codePointAt(0);
     return code <= 0xff ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;

@@ -1,6 +1,7 @@
 // Filters made from the metadata: values to choose from, numbers between two bounds, true or false.
 
 import { el, find, shown } from "./dom.js";
+import { number } from "./exact.js";
 import { t } from "./words.js";
 import { canName } from "./where.js";
 
@@ -55,7 +56,7 @@ function bounds(field, chosen, put) {
   const bound = (key) => el("input", {
     type: "number", step: "any", inputMode: "decimal", value: chosen[key] ?? "", placeholder: field[key] ?? "",
     "aria-label": `${shown(field.name)}, ${t(key)}`,
-    on: { change: (event) => put({ [key]: event.target.value === "" ? undefined : Number(event.target.value) }) },
+    on: { change: (event) => put({ [key]: event.target.value === "" ? undefined : number(event.target.value) }) },
   });
   return el("p", { class: "range" }, bound("least"), el("span", { "aria-hidden": "true" }, "–"), bound("most"));
 }

@@ -3,7 +3,9 @@
 import { find } from "./dom.js";
 import * as filters from "./filters.js";
 import * as rules from "./rules.js";
+import { empty } from "./state.js";
 
+export const ranksBy = (state) => rules.howMany(state) > 0;
 export const howMany = (state) => filters.howMany(state) + rules.howMany(state);
 
 // Shows what the state has, for what the server is known to have.
@@ -30,7 +32,7 @@ function count(state) {
 }
 
 export function clear(state) {
-  state.filters = {};
+  state.filters = empty().filters;
   state.expert = "";
   rules.clear(state);
 }

@@ -1,9 +1,11 @@
 // What is asked, and how it is written in the page's address. A picture that was uploaded is not in it.
 
+import { number as exact, parse, stringify } from "./exact.js";
+
 export function empty() {
   return {
     text: "", like: null, picture: null, in: null, rerank: false,
-    expert: "", filters: {}, group: null, minScore: null, boosts: [],
+    expert: "", filters: Object.create(null), group: null, minScore: null, boosts: [],
   };
 }
 
@@ -20,7 +22,7 @@ export function toAddress(state) {
   if (state.minScore !== null) query.set("min", state.minScore);
   for (const { where, factor } of state.boosts) query.append("boost", JSON.stringify([where, factor]));
   for (const [name, chosen] of Object.entries(state.filters)) {
-    for (const value of chosen.values ?? []) query.append(`is.${name}`, JSON.stringify(value));
+    for (const value of chosen.values ?? []) query.append(`is.${name}`, stringify(value));
     if (chosen.least !== undefined) query.set(`least.${name}`, chosen.least);
     if (chosen.most !== undefined) query.set(`most.${name}`, chosen.most);
     if (chosen.truth !== undefined) query.set(`truth.${name}`, chosen.truth);
@@ -42,8 +44,8 @@ export function ofAddress(search) {
   state.boosts = query.getAll("boost").map(boost).filter(Boolean);
   for (const [key, text] of query) {
     const [, kind, name] = /^(is|least|most|truth)\.(.+)$/su.exec(key) ?? [];
-    if (name === undefined || name === "__proto__") continue;
-    const value = kind === "is" || kind === "truth" ? parsed(text) : Number(text);
+    if (name === undefined) continue;
+    const value = kind === "is" || kind === "truth" ? parsed(text) : exact(text);
     if (value === undefined || Number.isNaN(value)) continue;
     const chosen = (state.filters[name] ??= {});
     if (kind === "is") (chosen.values ??= []).push(value);
@@ -54,7 +56,7 @@ export function ofAddress(search) {
 
 function parsed(text) {
   const value = json(text);
-  return ["string", "number", "boolean"].includes(typeof value) ? value : undefined;
+  return ["string", "number", "bigint", "boolean"].includes(typeof value) ? value : undefined;
 }
 
 function boost(text) {
@@ -69,7 +71,7 @@ function number(text) {
 
 function json(text) {
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch {
     return undefined;
   }

@@ -8,7 +8,7 @@ const WORDS = {
     drop: "Drop the picture to search with it", like: "More like this", similar: "like this picture",
     keys: "/ search · arrows move · Enter opens · Esc closes",
     count: (n, more) => `${n}${more ? "+" : ""} ${n === 1 && !more ? "result" : "results"}`, took: (ms) => `${ms} ms`,
-    some: "From the catalogue", searching: "Searching …", reranked: "reranked",
+    some: "From the catalogue", some_rules: "groups, scores and boosts need a search", searching: "Searching …", reranked: "reranked",
     none: "Nothing found.", none_hint: "Try other words, another picture, or fewer filters.",
     remove_picture: "Take the picture away", remove_like: "Take it away", not_shared: "A link to this search leaves the picture out.",
     close: "Close", previous: "Previous", next: "Next", score: "Score", scores: "Scores", image_embedding: "picture", text_embedding: "caption",
@@ -27,7 +27,7 @@ const WORDS = {
     drop: "松开即可用这张图片搜索", like: "相似图片", similar: "与此图相似",
     keys: "/ 搜索 · 方向键移动 · 回车打开 · Esc 关闭",
     count: (n, more) => `${n}${more ? "+" : ""} 条结果`, took: (ms) => `${ms} 毫秒`,
-    some: "图库一览", searching: "搜索中……", reranked: "已重排",
+    some: "图库一览", some_rules: "分组、得分与提升只对搜索结果生效", searching: "搜索中……", reranked: "已重排",
     none: "没有找到。", none_hint: "换个说法、换张图片，或减少筛选条件。",
     remove_picture: "移除图片", remove_like: "移除", not_shared: "分享链接不包含所上传的图片。",
     close: "关闭", previous: "上一张", next: "下一张", score: "得分", scores: "得分", image_embedding: "图像", text_embedding: "描述",
@@ -41,6 +41,17 @@ const WORDS = {
   },
 };
 
+// What went wrong, by its code, where the server's own sentence is in another language.
+const PROBLEMS = {
+  zh: {
+    bad_filter: "看不懂这个筛选表达式。", bad_query: "无法按此条件搜索。", invalid: "请求无效。", hidden_field: "不能按此字段筛选。",
+    busy: "当前搜索人数过多，请稍后再试。", timeout: "未能及时得到结果，请稍后再试。", too_slow: "上传太慢，请重试或换一张较小的图片。",
+    model_away: "模型服务暂时不可用，请稍后再试。", collection_away: "图库暂时没有响应，请稍后再试。", out_of_service: "图库暂时无法搜索。",
+    too_large: "图片太大。", too_many_pixels: "图片像素过多。", not_an_image: "这个文件不是图片。", truncated: "图片不完整。",
+    content_refused: "模型拒绝了这次搜索的内容，请换个说法或换一张图片。", no_image: "找不到这张图片。", unexpected: "服务器出错了。",
+  },
+};
+
 const KEY = "tuku.language";
 let language = remembered() ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
 
@@ -48,6 +59,8 @@ export function t(key, ...values) {
   const word = WORDS[language][key] ?? key;
   return typeof word === "function" ? word(...values) : word;
 }
+
+export const problem = (code) => PROBLEMS[language]?.[code] ?? null;
 
 export function otherLanguage() {
   return language === "en" ? "中文" : "English";
