@@ -145,7 +145,7 @@ class Searcher:
         pool = query.depth
         if asked.boosts or asked.group_by is not None:
             pool = max(pool, self.config.search.candidates)
-        if query.rerank:
+        if query.rerank and query.offset < self.config.rerank.candidates:
             pool = max(pool, self.config.rerank.candidates)
         return min(pool, MAX_WINDOW)
 
@@ -172,6 +172,10 @@ class Searcher:
         shown = slice(query.offset, query.depth)
         if not query.rerank or self.reordering is None:
             return SearchAnswer(query, tuple(results[shown]))
+        candidates = self.config.rerank.candidates
+        if query.offset >= candidates:
+            note = f"Not reranked: only the first {candidates} results are, and these come after them."
+            return SearchAnswer(query, tuple(results[shown]), notes=(note,))
         reordered = self.reordering.reorder(query, results)
         return SearchAnswer(query, tuple(reordered.results[shown]), reordered.done, notes=reordered.notes)
 

@@ -11,7 +11,7 @@ import pytest
 from fakes.files import FakeFetcher, png
 from fakes.models import COLOURS, FakeCaptioner, FakeEmbedder
 from tuku.conditions import Condition, holds
-from tuku.config import Config, MilvusConfig, SearchConfig
+from tuku.config import Config, MilvusConfig, RerankConfig, SearchConfig
 from tuku.errors import ConfigError, RowError
 from tuku.protocols import Captioner, Embedder, FusingEmbedder, Picture, Vector
 from tuku.search.encode import Encoder, NoVectorError
@@ -245,6 +245,19 @@ def test_a_reranker_changes_the_order_of_what_it_is_shown() -> None:
     assert "rerank" in reranked.timings_ms
     with pytest.raises(ConfigError, match=r"rerank\.provider"):
         replace(searcher(), reordering=None).search(Query(text="red", rerank=True))
+
+
+def test_what_comes_after_the_candidates_is_shown_to_no_reranker() -> None:
+    searching = searcher()
+    searching = replace(searching, config=searching.config.model_copy(update={"rerank": RerankConfig(candidates=3)}))
+    plain = names(searching, text="red", limit=2, offset=3)
+    answer = searching.search(Query(text="red", limit=2, offset=3, rerank=True))
+    assert [result.id for result in answer.results] == plain
+    assert (answer.reranked, answer.notes) == (
+        False,
+        ("Not reranked: only the first 3 results are, and these come after them.",),
+    )
+    assert searching.search(Query(text="red", limit=2, offset=2, rerank=True)).reranked
 
 
 @pytest.mark.parametrize("window", [{"limit": 0}, {"offset": -1}, {"limit": 10, "offset": 16_380}])
