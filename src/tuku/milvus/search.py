@@ -25,7 +25,7 @@ MIN_EF = 64
 MAX_EF = 32_768  # Milvus takes no more
 MIN_NPROBE = 16
 MAX_SEARCH_LIST = 65_535
-_IDS_AT_ONCE = 500
+IDS_AT_ONCE = 500
 TIMEOUT_S = 60.0
 
 
@@ -125,8 +125,8 @@ def rows_of(
         MilvusError: the collection did not answer.
     """
     found: list[dict[str, Any]] = []
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        some = ids[start : start + _IDS_AT_ONCE]
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        some = ids[start : start + IDS_AT_ONCE]
         with milvus_errors(f"reading rows of {name}"):
             found += client.query(name, filter=ids_in(some), output_fields=list(output), timeout=timeout_s)
     return found

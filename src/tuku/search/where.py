@@ -37,17 +37,19 @@ def read_where(where: str) -> Condition:
     return _Reader(where).whole()
 
 
-def read_boost(condition: str) -> Condition:
-    """A filter, or a field's name alone: then of the images in which it is true, over zero, or not an empty text.
+def lone_name(condition: str) -> str | None:
+    """The field's name, where a condition is nothing else.
 
     Raises:
-        WhereError: it cannot be understood.
+        WhereError: something in it is no word.
     """
     words = list(tokens(condition))
-    if [word.kind for word in words] != ["name", "end"]:
-        return read_where(condition)
-    name = str(words[0].value)
-    return Joined("or", (Comparison(name, "==", (True,)), Comparison(name, ">", (0,)), Comparison(name, ">", ("",))))
+    return str(words[0].value) if [word.kind for word in words] == ["name", "end"] else None
+
+
+def something(field: str) -> Condition:
+    """That a field is true, over zero, or not an empty text."""
+    return Joined("or", (Comparison(field, "==", (True,)), Comparison(field, ">", (0,)), Comparison(field, ">", ("",))))
 
 
 class _Reader:
