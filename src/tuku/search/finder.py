@@ -65,8 +65,9 @@ class Finder:
             way = Way.of(each, self.config)
             alike.setdefault(repr(way), (way, []))[1].append(number)  # as values, 1 and true are equal
         for way, numbers in alike.values():
+            hungry = numbers
             for limit in way.steps:
-                numbers = self._step(way, limit, numbers, asked, vectors, found)  # noqa: PLW2901
+                hungry = self._step(way, limit, hungry, asked, vectors, found)
         return found
 
     def complete(self, asked: Asked, vector: Vector, found: Found, shown: slice) -> list[Result]:

@@ -255,6 +255,51 @@ def test_several_queries_are_encoded_and_retrieved_together() -> None:
     assert embedder.meter.answered == 1
 
 
+def test_not_too_many_pictures_are_in_memory_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searching = searcher(red=png((255, 0, 0)))
+    colours = [Query(image=png((number, 0, 255 - number)), limit=1) for number in range(150)]
+    asked_for: list[int] = []
+    embed = FakeEmbedder.embed_pictures
+
+    def counted(self: FakeEmbedder, pictures: Sequence[Picture]) -> list[Vector | RowError]:
+        asked_for.append(len(pictures))
+        return embed(self, pictures)
+
+    monkeypatch.setattr(FakeEmbedder, "embed_pictures", counted)
+    vectors = searching.encoder.encode([*colours, Query(text="red"), *colours[-3:]])
+    assert asked_for == [64, 64, 22]
+    assert len(vectors) == 154
+    assert [vector.tolist() for vector in vectors[-3:]] == [vector.tolist() for vector in vectors[147:150]]
+
+
+@dataclass
+class CountedRetriever(ColourRetriever):
+    """Counts the vectors of each call."""
+
+    many: list[int] = field(default_factory=list)
+
+    def nearest(
+        self,
+        field: str,
+        vectors: Sequence[Vector],
+        limit: int,
+        where: Condition | None,
+        fields: Sequence[str] | None = None,
+    ) -> list[list[Result]]:
+        self.many.append(len(vectors))
+        return [[] for _ in vectors]
+
+
+def test_not_too_many_results_are_asked_for_at_once() -> None:
+    retriever = CountedRetriever()
+    searching = replace(searcher(), retriever=retriever)
+    vectors = [np.zeros(FakeEmbedder().description.dim or 0, np.float32)] * 2_500
+    assert len(searching.search_vectors([Query(text="red", limit=1)] * 2_500, vectors)) == 2_500
+    assert retriever.many == [1_000, 1_000, 500]
+    searching.search_vectors([Query(text="red", limit=500)] * 5, vectors[:5])
+    assert retriever.many[3:] == [4, 1]
+
+
 def test_a_filter_leaves_out_and_is_checked() -> None:
     assert names(searcher(), text="red", where="price > 20 and sku == 'b'") == ["yellow", "blue"]
     assert names(searcher(), text="red", where="rare == 1") == []
@@ -278,6 +323,8 @@ def test_a_boost_moves_up_what_is_in_stock() -> None:
     assert names(searching, text="red", limit=1) == ["red"]
     assert names(searching, text="red", limit=1, boosts={"stock": 1000.0}) in (["green"], ["blue"])
     assert names(searching, text="red", limit=1, boosts={"price == 50": 1000.0}) == ["grey"]
+    with pytest.raises(ConfigError, match="price holds numbers"):
+        searching.search(Query(text="red", boosts={"price == 'a'": 2.0}))
     with pytest.raises(ConfigError, match="over 0"):
         searching.search(Query(text="red", boosts={"stock": 0.0}))
 
