@@ -13,6 +13,7 @@ import numpy as np
 from tuku.conditions import Condition, comparisons
 from tuku.config import MilvusConfig, SearchConfig
 from tuku.errors import ConfigError
+from tuku.milvus.address import is_local
 from tuku.milvus.fields import ID, KEYWORDS, scalar_fields, vector_fields
 from tuku.protocols import Vector
 from tuku.search.fuse import fused, weights
@@ -182,7 +183,7 @@ class MilvusRetriever:
                 "This Milvus, older than 2.4, finds only how a text begins: like 'abc%'.",
                 "Write such a pattern, or use a newer server.",
             )
-        return expression(where, self.config.indexed_metadata)
+        return expression(where, self.config.indexed_metadata, lite=is_local(self.config.uri))
 
     def _typed_fields(self, seen: KnownFields) -> dict[str, KnownField]:
         return {
@@ -224,8 +225,8 @@ class MilvusRetriever:
 
 
 def _fixed_fields() -> dict[str, KnownField]:
-    kinds = {name: "list" if name == KEYWORDS else "text" for name in scalar_fields()}
-    return {name: KnownField(frozenset({kind})) for name, kind in kinds.items()}
+    texts = {name: KnownField(frozenset({"text"})) for name in scalar_fields()}
+    return texts | {KEYWORDS: KnownField(frozenset({"list"}), typed="varchar")}
 
 
 def _result(fields: Mapping[str, Any], scores: Mapping[str, float]) -> Result:
