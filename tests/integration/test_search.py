@@ -34,7 +34,10 @@ IMAGES = 300
 def lake() -> MemoryLake:
     table = images([f"i{number}" for number in range(IMAGES)], "r1")
     brands = ["Nike", "李宁", "O'Neill", 'say "hi"']
-    rows = [{"price": number / 2, "brand": brands[number % 4], "stock": number % 3} for number in range(IMAGES)]
+    rows = [
+        {"price": number / 2, "brand": brands[number % 4], "stock": number % 3, "价格": number % 3}
+        for number in range(IMAGES)
+    ]
     rows[7]["rare"] = "once"
     return MemoryLake(with_metadata(table, rows))
 
@@ -105,7 +108,9 @@ def test_groups_far_down_are_found_with_their_rows(config, client, target: str):
     )
     [query] = unit_vectors(1, 9)
     rules = {"target": target, "boosts": {"price > 100": 1.01}}
-    for field, groups in [("brand", 4), ("keywords", 10), ("run_id", 1)]:
+    lean = retriever.nearest("image_embedding", [query], 20, None, ["价格", "brand"])[0]
+    assert {(*sorted(result.metadata), result.uri, result.caption) for result in lean} == {("brand", "价格", "", "")}
+    for field, groups in [("brand", 4), ("价格", 3), ("keywords", 10), ("run_id", 1)]:
         asked = Query(text="x", limit=10, group_by=field, **rules)
         [answer] = searching.search_vectors([asked], [query])
         assert len(answer.results) == groups

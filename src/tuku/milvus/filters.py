@@ -38,6 +38,11 @@ def exists(name: str) -> str:
     return f"exists {_dynamic(name)}"
 
 
+def is_bare(name: str) -> bool:
+    """Whether every Milvus takes a dynamic field's name without quotes; servers want ASCII."""
+    return name.isascii() and _is_plain(name)
+
+
 def is_prefix(pattern: str) -> bool:
     """Whether a pattern of `like` asks how a text begins and nothing else: all that servers before 2.4 can tell."""
     return re.fullmatch("[^%_]*%?", pattern) is not None
@@ -104,12 +109,16 @@ def _compared(name: str, test: Comparison) -> str:
 
 def _plain(name: str) -> str:
     """The name as it is: Milvus Lite takes no other in ``json_contains``."""
-    if _PLAIN.fullmatch(name) is None or name.lower() in _WORDS:
+    if not _is_plain(name):
         raise ConfigError(
             f"Milvus Lite cannot look into the lists of {name}: its filters take that for no name there.",
             "Give the column a name of letters, digits and _ that is no word of its language, or use a server.",
         )
     return name
+
+
+def _is_plain(name: str) -> bool:
+    return _PLAIN.fullmatch(name) is not None and name.lower() not in _WORDS
 
 
 def _dynamic(name: str) -> str:

@@ -73,7 +73,7 @@ class MilvusRetriever:
             output=self._output(fields),
             timeout_s=self.search.timeout_s,
         )
-        return [[_result(hit.fields | {ID: hit.id}, {field: hit.score}) for hit in hits] for hits in found]
+        return [[_result(hit.fields | {ID: hit.id}, {field: hit.score}, fields) for hit in hits] for hits in found]
 
     def fused(
         self,
@@ -193,13 +193,9 @@ class MilvusRetriever:
 
     def _output(self, fields: Sequence[str] | None) -> list[str]:
         """The names to ask Milvus for."""
-        from tuku.milvus.search import everything
+        from tuku.milvus.search import everything, only
 
-        if fields is None:
-            return everything(self.config)
-        own = {*scalar_fields(), *self.config.indexed_metadata}
-        # Not every Milvus takes any dynamic field's name here.
-        return list(dict.fromkeys([ID, *(name if name in own else "$meta" for name in fields)]))
+        return everything(self.config) if fields is None else only(self.config, fields)
 
     def _fused_there(
         self, vectors: Sequence[Vector], limit: int, where: Condition | None, fields: Sequence[str] | None
@@ -221,7 +217,7 @@ class MilvusRetriever:
         )
         if found is None:
             return None
-        return [[replace(_result(row, scores), score=score) for row, score, scores in rows] for rows in found]
+        return [[replace(_result(row, scores, fields), score=score) for row, score, scores in rows] for rows in found]
 
 
 def _fixed_fields() -> dict[str, KnownField]:
@@ -229,16 +225,23 @@ def _fixed_fields() -> dict[str, KnownField]:
     return texts | {KEYWORDS: KnownField(frozenset({"list"}), typed="varchar")}
 
 
-def _result(fields: Mapping[str, Any], scores: Mapping[str, float]) -> Result:
-    """An image from the collection's fields, with the score of the one vector field that found it, if one did."""
+def _result(row: Mapping[str, Any], scores: Mapping[str, float], fields: Sequence[str] | None = None) -> Result:
+    """An image from the collection's fields.
+
+    Args:
+        row: values by field.
+        scores: of the one vector field that found it, if one did.
+        fields: those that are kept; None: all.
+    """
     own = {*scalar_fields(), "$meta"}
+    kept = {name: value for name, value in row.items() if fields is None or name in fields}
     return Result(
-        id=str(fields[ID]),
+        id=str(row[ID]),
         score=next(iter(scores.values()), 0.0),
         scores=scores,
-        uri=fields.get("origin", ""),
-        caption=fields.get("image_description", ""),
-        keywords=tuple(fields.get(KEYWORDS, ())),
-        metadata={name: value for name, value in fields.items() if name not in own and value is not None},
-        stored={name: fields[name] for name in _STORED if name in fields},
+        uri=kept.get("origin", ""),
+        caption=kept.get("image_description", ""),
+        keywords=tuple(kept.get(KEYWORDS, ())),
+        metadata={name: value for name, value in kept.items() if name not in own and value is not None},
+        stored={name: kept[name] for name in _STORED if name in kept},
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tuku.conditions import Comparison
+from tuku.config import MilvusConfig
 from tuku.errors import ConfigError
 from tuku.milvus.filters import expression
+from tuku.milvus.search import only
 
 
 def test_true_is_not_one():
@@ -22,6 +24,13 @@ def test_a_server_is_told_any_name_of_a_list_in_quotes(name: str):
 @pytest.mark.parametrize("name", ["tags", "标签", "_2"])
 def test_lite_is_told_a_plain_name(name: str):
     assert f"json_contains({name}, 1)" in expression(Comparison(name, "contains", (1,)), lite=True)
+
+
+def test_fields_are_asked_for_by_name_where_every_milvus_takes_it():
+    config = MilvusConfig(indexed_metadata={"make": "varchar"})
+    assert only(config, ["price", "make", "origin", "price"]) == ["id", "price", "make", "origin"]
+    assert only(config, ["价格", "in"]) == ["id", "$meta"]
+    assert only(config, []) == ["id"]
 
 
 @pytest.mark.parametrize("name", ["in", "Exists", "TRUE", "a b", "2nd", 'x"]', "e\u0301"])
