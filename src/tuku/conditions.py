@@ -104,7 +104,7 @@ def _passes(value: Any, test: Comparison) -> bool:
         is_list = isinstance(value, list | tuple)
         return is_list and any(_equal(item, test.values[0]) for item in value) == (test.operator == "contains")
     if test.operator == "like":
-        return isinstance(value, str) and _pattern(str(test.values[0])).fullmatch(value) is not None
+        return isinstance(value, str) and _is_like(value, str(test.values[0]))
     if test.operator in _ORDERS:
         return _kind(value) == _kind(test.values[0]) and _ORDERS[test.operator](value, test.values[0])
     return not _passes(value, replace(test, operator=_OPPOSITES[test.operator]))
@@ -121,7 +121,18 @@ def _kind(value: Any) -> str:
     return "number" if isinstance(value, int | float) else type(value).__name__
 
 
+def _is_like(text: str, pattern: str) -> bool:
+    """Each part between two ``%`` is taken where it first stands and nowhere else, so that no pattern takes long."""
+    *parts, last = pattern.split("%")
+    place = 0
+    for number, part in enumerate(parts):
+        found = _part(part).search(text, place) if number else _part(part).match(text)
+        if found is None:
+            return False
+        place = found.end()
+    return _part(last).fullmatch(text, max(place, len(text) - len(last)) if parts else 0) is not None
+
+
 @lru_cache(maxsize=256)
-def _pattern(like: str) -> re.Pattern[str]:
-    wildcards = {"%": ".*", "_": "."}
-    return re.compile("".join(wildcards.get(each, re.escape(each)) for each in like), re.DOTALL)
+def _part(like: str) -> re.Pattern[str]:
+    return re.compile("".join("." if each == "_" else re.escape(each) for each in like), re.DOTALL)

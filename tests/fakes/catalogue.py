@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -95,7 +95,14 @@ class FakeCatalogue:
         content = self.files.get(uri, png(COLOURS[name], 800) if name in COLOURS else RowError("not_found", "gone"))
         return content if isinstance(content, RowError) else Fetched(content)
 
-    def nearest(self, field: str, vectors: list[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+    def nearest(
+        self,
+        field: str,
+        vectors: list[Vector],
+        limit: int,
+        where: Condition | None,
+        fields: Sequence[str] | None = None,
+    ) -> list[list[Result]]:
         embedder = FakeEmbedder()
         known = embedder.embed_passages([each.caption for each in self.images])
         ranked = [
@@ -111,5 +118,16 @@ class FakeCatalogue:
         ]
         return [results[:limit] for results in ranked]
 
-    def fused(self, vectors: list[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+    def fused(
+        self,
+        vectors: list[Vector],
+        limit: int,
+        where: Condition | None,
+        fields: Sequence[str] | None = None,
+        *,
+        by_score: bool = False,
+    ) -> list[list[Result]]:
         return self.nearest("both", vectors, limit, where)
+
+    def scored(self, vector: Vector, results: Sequence[Result]) -> list[Result]:
+        return list(results)

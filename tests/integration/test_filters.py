@@ -50,6 +50,7 @@ def rows() -> list[dict[str, Any]]:
     made += [{name: chance.choice(VALUES) for name in chance.sample(FIELDS, 3) if name != "tags"} for _ in range(40)]
     made += [{"new": chance.random() < 0.5} for _ in range(10)]  # apart: Milvus Lite takes true for 1
     made += [{"tags": chance.sample(NASTY, 3)} for _ in range(10)]
+    made += [{"标签": chance.sample(NASTY, 3), "exists": chance.sample(NASTY, 3)} for _ in range(10)]
     return [{**row, "id": f"{number}", "keywords": chance.sample(NASTY, 2)} for number, row in enumerate(made)]
 
 
@@ -107,7 +108,7 @@ TESTS = st.one_of(
     ),
     st.builds(
         Comparison,
-        st.sampled_from(["keywords", "tags"]),
+        st.sampled_from(["keywords", "tags", "标签"]),
         st.sampled_from(["contains", "not contains"]),
         st.tuples(st.sampled_from(NASTY)),
     ),
@@ -122,9 +123,10 @@ ON_ONE_COLLECTION = settings(
 )
 
 
-def check(client: MilvusClient, condition: Condition) -> None:
+def check(client: MilvusClient, condition: Condition, *, lite: bool = True) -> None:
     wanted = {row["id"] for row in ROWS if holds(condition, row)}
-    assert found(client, expression(condition)) == wanted, expression(condition)
+    where = expression(condition, lite=lite)
+    assert found(client, where) == wanted, where
 
 
 @ON_ONE_COLLECTION
@@ -139,7 +141,13 @@ def test_a_condition_finds_in_lite_what_it_means(lite, condition):
 def test_a_condition_finds_on_a_server_what_it_means(server, condition):
     patterns = [str(each.values[0]) for each in comparisons(condition) if "like" in each.operator]
     if all(is_prefix(pattern) for pattern in patterns):
-        check(server, condition)
+        check(server, condition, lite=False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("value", NASTY)
+def test_a_server_finds_in_lists_whose_name_is_a_word(server, value):
+    check(server, Comparison("exists", "contains", (value,)), lite=False)
 
 
 @ON_ONE_COLLECTION

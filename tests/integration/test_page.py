@@ -348,6 +348,27 @@ def test_nothing_found_and_a_filter_that_is_wrong(page):
         assert "price <▸< 3" in page.text()
 
 
+def test_an_answer_that_is_given_up_while_it_comes_is_none(quiet):
+    with served(quiet, FakeCatalogue()) as url:
+        quiet.open(url + "/")
+        tiles(quiet)
+        error = quiet.js("""(async () => {
+            const api = await import('/static/api.js');
+            const controller = new AbortController();
+            const asked = window.fetch;
+            window.fetch = async (path, { signal }) => {
+                signal.addEventListener('abort', () => rejected(signal.reason));
+                let rejected;
+                const text = new Promise((_, reject) => { rejected = reject; });
+                return { status: 200, ok: true, text: () => text };
+            };
+            const got = api.search({ text: 'red', filters: {}, expert: '', boosts: [] }, 0, controller.signal);
+            setTimeout(() => controller.abort(), 20);
+            return got.then(JSON.stringify, (error) => error.name).finally(() => { window.fetch = asked; });
+        })()""")
+        assert error == "AbortError"
+
+
 def test_what_is_away_is_said_and_tried_again(page):
     catalogue = many()
     away = [MilvusError("10.0.0.1")]

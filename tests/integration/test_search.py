@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import cast
 from unittest.mock import ANY
 
 import grpc
@@ -24,6 +25,7 @@ from tuku.milvus.reader import require_searchable
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.runtime.searching import open_searcher
 from tuku.search import Query, Result, Searcher
+from tuku.search.encode import Encoder
 from tuku.search.feedback import Click, write_clicks
 from tuku.search.known_fields import checked
 from tuku.search.where import read_where
@@ -37,7 +39,10 @@ IMAGES = 300
 def lake() -> MemoryLake:
     table = images([f"i{number}" for number in range(IMAGES)], "r1")
     brands = ["Nike", "李宁", "O'Neill", 'say "hi"']
-    rows = [{"price": number / 2, "brand": brands[number % 4], "stock": number % 3} for number in range(IMAGES)]
+    rows = [
+        {"price": number / 2, "brand": brands[number % 4], "stock": number % 3, "价格": number % 3}
+        for number in range(IMAGES)
+    ]
     rows[7]["rare"] = "once"
     return MemoryLake(with_metadata(table, rows))
 
@@ -63,16 +68,60 @@ def test_fused_here_is_as_milvus_fuses(config, client, fusion: str, where: str |
     retriever = MilvusRetriever(client, config.milvus, SearchConfig(fusion=fusion, text_weight=0.3, candidates=50))
     condition = None if where is None else read_where(where)
     queries = list(unit_vectors(20, 9))
-    theirs, ours = retriever.fused(queries, 10, condition), retriever.fused_here(queries, 50, condition)
+    theirs = retriever.fused(queries, 100, condition)
+    ours = [
+        retriever.scored(query, results[:100])
+        for query, results in zip(queries, retriever.fused_here(queries, 100, condition), strict=True)
+    ]
     for found, here in zip(theirs, ours, strict=True):
-        assert [result.score for result in found] == pytest.approx([result.score for result in here[:10]], abs=1e-5)
+        assert [result.score for result in found] == pytest.approx([result.score for result in here], abs=1e-5)
         same = {result.id: result for result in here}
-        for result in found:  # equal scores may come in either order
+        # Equal scores may come in either order, and either may be the last.
+        both = [result for result in found if result.id in same]
+        assert len(both) >= len(found) - 2
+        for result in both:
             assert result.score == pytest.approx(same[result.id].score, abs=1e-5)
-            assert result.metadata == same[result.id].metadata
             assert set(result.scores) == {"image_embedding", "text_embedding"}
-            for name, score in same[result.id].scores.items():
-                assert result.scores[name] == pytest.approx(score, abs=1e-5)
+            assert result.scores == pytest.approx(same[result.id].scores, abs=1e-5)
+            assert replace(result, score=0.0, scores={}) == replace(same[result.id], score=0.0, scores={})
+
+
+def test_a_least_score_in_both_looks_at_all_that_reach_it(config, client):
+    """By fusion the image that is best in one field alone is far down."""
+    retriever = MilvusRetriever(client, config.milvus, SearchConfig())
+    searching = Searcher(
+        config.model_copy(update={"search": SearchConfig(candidates=4)}), cast("Encoder", None), retriever
+    )
+    [query] = unit_vectors(1, 9)
+    every = retriever.fused([query], IMAGES, None)[0]
+    least = sorted(max(result.scores.values()) for result in every)[-40]
+    asked = Query(text="x", target="both", limit=60, min_score=least - 1e-6)
+    [answer] = searching.search_vectors([asked], [query])
+    wanted = {result.id for result in every if max(result.scores.values()) >= least - 1e-6}
+    assert {result.id for result in answer.results} == wanted
+    for result in answer.results:
+        assert set(result.scores) == {"image_embedding", "text_embedding"}
+        assert result.uri
+        assert result.caption
+
+
+@pytest.mark.parametrize("target", ["image", "both"])
+def test_groups_far_down_are_found_with_their_rows(config, client, target: str):
+    retriever = MilvusRetriever(client, config.milvus, SearchConfig())
+    searching = Searcher(
+        config.model_copy(update={"search": SearchConfig(candidates=2)}), cast("Encoder", None), retriever
+    )
+    [query] = unit_vectors(1, 9)
+    rules = {"target": target, "boosts": {"price > 100": 1.01}}
+    lean = retriever.nearest("image_embedding", [query], 20, None, ["价格", "brand"])[0]
+    assert {(*sorted(result.metadata), result.uri, result.caption) for result in lean} == {("brand", "价格", "", "")}
+    for field, groups in [("brand", 4), ("价格", 3), ("keywords", 10), ("run_id", 1)]:
+        asked = Query(text="x", limit=10, group_by=field, **rules)
+        [answer] = searching.search_vectors([asked], [query])
+        assert len(answer.results) == groups
+        stored = retriever.images([result.id for result in answer.results])
+        for result in answer.results:
+            assert replace(result, score=0.0, scores={}) == stored[result.id]
 
 
 def test_a_milvus_that_cannot_fuse_is_helped(config, client, monkeypatch):
@@ -85,6 +134,7 @@ def test_a_milvus_that_cannot_fuse_is_helped(config, client, monkeypatch):
     monkeypatch.setattr(client, "hybrid_search", unknown)
     [alone] = retriever.fused(query, 5, None)
     assert [result.score for result in alone] == pytest.approx([result.score for result in helped], abs=1e-5)
+    assert [result.scores for result in alone] == [pytest.approx(result.scores, abs=1e-5) for result in helped]
 
 
 def test_fields_are_known_with_their_values_and_rare_ones_are_found(config, client):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuku.milvus.calls import milvus_errors
 from tuku.milvus.fields import ID, scalar_fields
-from tuku.milvus.filters import ids_in
+from tuku.milvus.filters import ids_in, is_bare
 from tuku.milvus.index_params import Params, wanted_params
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MIN_EF = 64
 MAX_EF = 32_768  # Milvus takes no more
 MIN_NPROBE = 16
 MAX_SEARCH_LIST = 65_535
-_IDS_AT_ONCE = 500
+IDS_AT_ONCE = 500
 TIMEOUT_S = 60.0
 
 
@@ -47,6 +47,12 @@ class Hit:
 def everything(config: MilvusConfig) -> list[str]:
     """All fields but the vectors; $meta stands for all dynamic ones."""
     return [*scalar_fields(), *config.indexed_metadata, "$meta"]
+
+
+def only(config: MilvusConfig, names: Sequence[str]) -> list[str]:
+    """The id and these fields; a dynamic one that cannot be asked for by its name brings all the others along."""
+    own = {*scalar_fields(), *config.indexed_metadata}
+    return list(dict.fromkeys([ID, *(name if name in own or is_bare(name) else "$meta" for name in names)]))
 
 
 def search_params(index: IndexConfig, limit: int, *, thorough: bool = False) -> Params:
@@ -125,8 +131,8 @@ def rows_of(
         MilvusError: the collection did not answer.
     """
     found: list[dict[str, Any]] = []
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        some = ids[start : start + _IDS_AT_ONCE]
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        some = ids[start : start + IDS_AT_ONCE]
         with milvus_errors(f"reading rows of {name}"):
             found += client.query(name, filter=ids_in(some), output_fields=list(output), timeout=timeout_s)
     return found

@@ -13,9 +13,10 @@ import numpy as np
 from tuku.conditions import Condition, comparisons
 from tuku.config import MilvusConfig, SearchConfig
 from tuku.errors import ConfigError
+from tuku.milvus.address import is_local
 from tuku.milvus.fields import ID, KEYWORDS, scalar_fields, vector_fields
 from tuku.protocols import Vector
-from tuku.search.fuse import reciprocal_ranks, weighted_sums
+from tuku.search.fuse import fused, weights
 from tuku.search.known_fields import KnownField, KnownFields, seen_in
 from tuku.search.results import Result
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _SAMPLE_ROWS = 1_000
 _FRESH_S = 60.0
+_STORED = ("content_sha256", "run_id", "caption_model", "embed_model")
 _KINDS = {"varchar": "text", "int64": "number", "double": "number", "bool": "bool"}
 
 
@@ -44,14 +46,21 @@ class MilvusRetriever:
     _asked_at: float = -_FRESH_S
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def nearest(self, field: str, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+    def nearest(
+        self,
+        field: str,
+        vectors: Sequence[Vector],
+        limit: int,
+        where: Condition | None,
+        fields: Sequence[str] | None = None,
+    ) -> list[list[Result]]:
         """See `Retriever`.
 
         Raises:
             ConfigError: the filter asks for what this Milvus cannot do.
             MilvusError: the collection did not answer.
         """
-        from tuku.milvus.search import everything, search
+        from tuku.milvus.search import search
 
         found = search(
             self.client,
@@ -61,49 +70,69 @@ class MilvusRetriever:
             self.config.index,
             limit=limit,
             where=self._expression(where),
-            output=everything(self.config),
+            output=self._output(fields),
             timeout_s=self.search.timeout_s,
         )
-        return [[_result(hit.fields | {ID: hit.id}, {field: hit.score}) for hit in hits] for hits in found]
+        return [[_result(hit.fields | {ID: hit.id}, {field: hit.score}, fields) for hit in hits] for hits in found]
 
-    def fused(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+    def fused(
+        self,
+        vectors: Sequence[Vector],
+        limit: int,
+        where: Condition | None,
+        fields: Sequence[str] | None = None,
+        *,
+        by_score: bool = False,
+    ) -> list[list[Result]]:
         """See `Retriever`: Milvus fuses them, or, where it has no such call, this does, to the same end.
 
         Raises:
             ConfigError: the filter asks for what this Milvus cannot do.
             MilvusError: the collection did not answer.
         """
-        from tuku.milvus.hybrid import hybrid_search
-        from tuku.milvus.search import everything
+        if not by_score:
+            found = self._fused_there(vectors, limit, where, fields)
+            if found is not None:
+                return found
+        here = self.fused_here(vectors, limit, where, fields)
+        if by_score:
+            return here
+        if fields is not None:
+            return [results[:limit] for results in here]
+        return [self.scored(vector, results[:limit]) for vector, results in zip(vectors, here, strict=True)]
 
-        found = hybrid_search(
-            self.client,
-            self.config.collection,
-            self._weights(),
-            np.asarray(vectors, dtype=np.float32),
-            self.config.index,
-            self.search,
-            limit=limit,
-            where=self._expression(where),
-            output=everything(self.config),
-        )
-        if found is None:
-            return self.fused_here(vectors, limit, where)
-        return [[replace(_result(row, scores), score=score) for row, score, scores in rows] for rows in found]
+    def fused_here(
+        self, vectors: Sequence[Vector], limit: int, where: Condition | None, fields: Sequence[str] | None = None
+    ) -> list[list[Result]]:
+        """All that is among the `limit` (or `search.candidates`) nearest in a field, fused without Milvus' help.
 
-    def fused_here(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
-        """Like `fused`, without Milvus' help; a score is missing where a field did not find the image.
+        A score is missing where a field did not find the image.
 
         Raises:
             ConfigError: the filter asks for what this Milvus cannot do.
             MilvusError: the collection did not answer.
         """
         depth = max(limit, self.search.candidates)
-        by_field = {name: self.nearest(name, vectors, depth, where) for name in vector_fields(self.config)}
+        by_field = {name: self.nearest(name, vectors, depth, where, fields) for name in vector_fields(self.config)}
         return [
-            self._fused({name: found[number] for name, found in by_field.items()})[:limit]
+            fused({name: found[number] for name, found in by_field.items()}, self.search, self.config.index.metric)
             for number in range(len(vectors))
         ]
+
+    def scored(self, vector: Vector, results: Sequence[Result]) -> list[Result]:
+        """See `Retriever`.
+
+        Raises:
+            MilvusError: the collection did not answer.
+        """
+        from tuku.milvus.hybrid import field_scores
+
+        names = vector_fields(self.config)
+        unknown = [each.id for each in results if not each.scores.keys() >= set(names)]
+        if not unknown:
+            return list(results)
+        scores = field_scores(self.client, self.config, unknown, vector, self.search.timeout_s)
+        return [replace(each, scores=scores.get(each.id, each.scores)) for each in results]
 
     def images(self, ids: Sequence[str]) -> dict[str, Result]:
         """See `Retriever`.
@@ -154,7 +183,7 @@ class MilvusRetriever:
                 "This Milvus, older than 2.4, finds only how a text begins: like 'abc%'.",
                 "Write such a pattern, or use a newer server.",
             )
-        return expression(where, self.config.indexed_metadata)
+        return expression(where, self.config.indexed_metadata, lite=is_local(self.config.uri))
 
     def _typed_fields(self, seen: KnownFields) -> dict[str, KnownField]:
         return {
@@ -162,42 +191,57 @@ class MilvusRetriever:
             for name, kind in self.config.indexed_metadata.items()
         }
 
-    def _weights(self) -> dict[str, float]:
-        text = self.search.text_weight
-        weights = {"image_embedding": 1.0 - text, "text_embedding": text}
-        return {name: weights[name] for name in vector_fields(self.config)}
+    def _output(self, fields: Sequence[str] | None) -> list[str]:
+        """The names to ask Milvus for."""
+        from tuku.milvus.search import everything, only
 
-    def _fused(self, found: Mapping[str, Sequence[Result]]) -> list[Result]:
-        scores = {name: {result.id: result.score for result in results} for name, results in found.items()}
-        if self.search.fusion == "rrf":
-            fused = reciprocal_ranks({name: list(by_id) for name, by_id in scores.items()}, self.search.rrf_k)
-        else:
-            fused = weighted_sums(scores, self._weights(), self.config.index.metric)
-        results = {result.id: result for each in found.values() for result in each}
-        return [
-            replace(
-                results[image_id],
-                score=score,
-                scores={name: by_id[image_id] for name, by_id in scores.items() if image_id in by_id},
-            )
-            for image_id, score in sorted(fused.items(), key=lambda pair: (-pair[1], pair[0]))
-        ]
+        return everything(self.config) if fields is None else only(self.config, fields)
+
+    def _fused_there(
+        self, vectors: Sequence[Vector], limit: int, where: Condition | None, fields: Sequence[str] | None
+    ) -> list[list[Result]] | None:
+        from tuku.milvus.hybrid import hybrid_search
+
+        by_field = weights(self.search)
+        found = hybrid_search(
+            self.client,
+            self.config.collection,
+            {name: by_field[name] for name in vector_fields(self.config)},
+            np.asarray(vectors, dtype=np.float32),
+            self.config.index,
+            self.search,
+            limit=limit,
+            where=self._expression(where),
+            output=self._output(fields),
+            scored=fields is None,
+        )
+        if found is None:
+            return None
+        return [[replace(_result(row, scores, fields), score=score) for row, score, scores in rows] for rows in found]
 
 
 def _fixed_fields() -> dict[str, KnownField]:
-    kinds = {name: "list" if name == KEYWORDS else "text" for name in scalar_fields()}
-    return {name: KnownField(frozenset({kind})) for name, kind in kinds.items()}
+    texts = {name: KnownField(frozenset({"text"})) for name in scalar_fields()}
+    return texts | {KEYWORDS: KnownField(frozenset({"list"}), typed="varchar")}
 
 
-def _result(fields: Mapping[str, Any], scores: Mapping[str, float]) -> Result:
-    """An image from the collection's fields, with the score of the one vector field that found it, if one did."""
-    own = set(scalar_fields())
+def _result(row: Mapping[str, Any], scores: Mapping[str, float], fields: Sequence[str] | None = None) -> Result:
+    """An image from the collection's fields.
+
+    Args:
+        row: values by field.
+        scores: of the one vector field that found it, if one did.
+        fields: those that are kept; None: all.
+    """
+    own = {*scalar_fields(), "$meta"}
+    kept = {name: value for name, value in row.items() if fields is None or name in fields}
     return Result(
-        id=str(fields["id"]),
+        id=str(row[ID]),
         score=next(iter(scores.values()), 0.0),
         scores=scores,
-        uri=fields["origin"],
-        caption=fields["image_description"],
-        keywords=tuple(fields["keywords"]),
-        metadata={name: value for name, value in fields.items() if name not in own and value is not None},
+        uri=kept.get("origin", ""),
+        caption=kept.get("image_description", ""),
+        keywords=tuple(kept.get(KEYWORDS, ())),
+        metadata={name: value for name, value in kept.items() if name not in own and value is not None},
+        stored={name: kept[name] for name in _STORED if name in kept},
     )

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from tuku.milvus.fields import vector_fields
+from tuku.conditions import Comparison
+from tuku.milvus.fields import ID, vector_fields
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.search.query import Query
 from tuku.search.results import Result, SearchAnswer
 from tuku.search.searcher import Searcher
-from tuku.search.where import read_where
 
 
 def some_images(retriever: MilvusRetriever, limit: int) -> list[Result]:
@@ -52,14 +52,7 @@ def images_like(searcher: Searcher, retriever: MilvusRetriever, image_id: str, q
     )
     if not rows:
         return None
-    others = replace(query, text=None, image=rows[0]["origin"], where=_but(image_id, query.where))
-    [answer] = searcher.search_vectors([others], [np.asarray(rows[0][name], dtype=np.float32)])
-    return replace(answer, query=replace(others, where=query.where))
-
-
-def _but(image_id: str, where: str | None) -> str:
-    if where is not None:
-        read_where(where)  # so that what is wrong with it is shown at its own place
-    backslashed = image_id.replace("\\", "\\\\").replace('"', '\\"')
-    itself = f'id != "{backslashed}"'
-    return itself if where is None else f"({where}) and {itself}"
+    others = replace(query, text=None, image=rows[0]["origin"])
+    vector = np.asarray(rows[0][name], dtype=np.float32)
+    [answer] = searcher.search_vectors([others], [vector], Comparison(ID, "!=", (image_id,)))
+    return answer

@@ -1,9 +1,9 @@
-"""Queries become vectors: each phrase and each picture once, all of them in as few calls as the model takes."""
+"""Queries become vectors: each phrase and each picture once, many of them in as few calls as the model takes."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,7 @@ from tuku.search.query import Query
 
 Part = Literal["text", "picture", "text and picture"]
 """What of a query a vector is made of."""
+_PICTURES_AT_ONCE = 64
 
 
 class NoVectorError(TukuError):
@@ -66,7 +67,7 @@ class Encoder:
     explained: Callable[[RowError, Part], TukuError] = NoVectorError
 
     def encode(self, queries: Sequence[Query]) -> list[Vector]:
-        """One float32 (dim,) L2-normalised vector for each query.
+        """One float32 (dim,) L2-normalised vector for each query; not more than 64 pictures are in memory at once.
 
         A text with a picture is one vector where the model fuses them (`FusingEmbedder`), else the weighted sum of
         both vectors, normalised again.
@@ -75,6 +76,9 @@ class Encoder:
             RowError: a picture cannot be fetched or decoded.
             TukuError: the model refused a query, or did not answer.
         """
+        return [vector for some in _parts(queries) for vector in self._encoded(some)]
+
+    def _encoded(self, queries: Sequence[Query]) -> list[Vector]:
         pictures = self._fetched([query.image for query in queries if query.image])
         asked = [(query.text or "", pictures.get(query.image or "")) for query in queries]
         composed = [(text, picture) for text, picture in asked if text and picture is not None]
@@ -123,3 +127,16 @@ class Encoder:
             if isinstance(outcome, RowError):
                 raise self.explained(outcome, part) from outcome
         return [outcome for outcome in outcomes if not isinstance(outcome, RowError)]
+
+
+def _parts(queries: Sequence[Query]) -> Iterator[list[Query]]:
+    """The queries in their order, in parts that have not more different pictures than may be in memory."""
+    part: list[Query] = []
+    pictures: set[str | bytes] = set()
+    for query in queries:
+        if query.image and query.image not in pictures and len(pictures) == _PICTURES_AT_ONCE:
+            yield part
+            part, pictures = [], set()
+        part.append(query)
+        pictures |= {query.image} if query.image else set()
+    yield part

@@ -9,13 +9,12 @@ from typing import Any
 
 from tuku.errors import ConfigError, RowError
 from tuku.protocols import Vector
-from tuku.search.known_fields import checked
+from tuku.search.asked import understood
 from tuku.search.quality import K, Quality, percentile
 from tuku.search.query import Query, Target
 from tuku.search.query_file import Labelled
 from tuku.search.results import Result
 from tuku.search.searcher import Searcher
-from tuku.search.where import read_where
 
 BOTH = "both"
 _PERCENTILES = {"p50": 0.5, "p95": 0.95}
@@ -95,8 +94,8 @@ def misfit(searchers: Iterable[Searcher], query: Query) -> ConfigError | None:
     """
     try:
         query.require_sense()
-        for searcher in searchers if query.where is not None else ():
-            checked(read_where(query.where or ""), searcher.retriever.fields(), searcher.retriever.has_field)
+        for searcher in searchers:
+            understood(query, searcher.retriever)
     except ConfigError as error:
         return error
     return None

@@ -4,9 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
+from tuku.config import SearchConfig
+from tuku.search.results import Result
+
 Metric = Literal["COSINE", "IP", "L2"]
+
+
+def weights(config: SearchConfig) -> dict[str, float]:
+    """Of the vector fields, where scores are summed."""
+    return {"image_embedding": 1.0 - config.text_weight, "text_embedding": config.text_weight}
+
+
+def fused(found: Mapping[str, Sequence[Result]], config: SearchConfig, metric: Metric) -> list[Result]:
+    """What was found in several vector fields, best first, with the scores of the fields that found it.
+
+    Args:
+        found: by vector field, results with their score in it, best first.
+        config: how they are fused.
+        metric: of the index.
+    """
+    by_field = {name: {result.id: result.score for result in results} for name, results in found.items()}
+    if config.fusion == "rrf":
+        scores = reciprocal_ranks({name: list(by_id) for name, by_id in by_field.items()}, config.rrf_k)
+    else:
+        scores = weighted_sums(by_field, weights(config), metric)
+    results = {result.id: result for each in found.values() for result in each}
+    return [
+        replace(
+            results[image_id],
+            score=score,
+            scores={name: by_id[image_id] for name, by_id in by_field.items() if image_id in by_id},
+        )
+        for image_id, score in sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
 
 
 def reciprocal_ranks(ranked: Mapping[str, Sequence[str]], k: int = 60) -> dict[str, float]:

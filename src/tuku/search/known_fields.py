@@ -24,7 +24,7 @@ class KnownField:
 
     Attributes:
         kinds: of the values seen: ``text``, ``number``, ``bool``, ``list``, ``object``.
-        typed: its type, where the collection's schema has it.
+        typed: its type, where the collection's schema has it; of a list, that of what is in it.
         values: how often each value was seen, of texts, numbers and truths; of the first ones that were.
         least: of the numbers that were seen.
         most: likewise.
@@ -80,9 +80,9 @@ def checked(condition: Condition, known: KnownFields, is_there: Callable[[str], 
         is_there: whether any row at all has a field that is not among them.
 
     Raises:
-        ConfigError: a field that no row has, or a value that none of its rows can have.
+        ConfigError: a field that no row has, or a test or a value that fits none of its rows.
     """
-    return _fitted(renamed(condition, known, is_there), known)
+    return _fitted(_renamed(condition, known, is_there), known)
 
 
 def require_field(name: str, known: KnownFields, is_there: Callable[[str], bool]) -> str:
@@ -106,14 +106,9 @@ def require_field(name: str, known: KnownFields, is_there: Callable[[str], bool]
     )
 
 
-def renamed(condition: Condition, known: KnownFields, is_there: Callable[[str], bool]) -> Condition:
-    """Like `checked`, with the values as they are.
-
-    Raises:
-        ConfigError: a field that no row has.
-    """
+def _renamed(condition: Condition, known: KnownFields, is_there: Callable[[str], bool]) -> Condition:
     if isinstance(condition, Joined):
-        return replace(condition, parts=tuple(renamed(part, known, is_there) for part in condition.parts))
+        return replace(condition, parts=tuple(_renamed(part, known, is_there) for part in condition.parts))
     return replace(condition, field=require_field(condition.field, known, is_there))
 
 
@@ -136,10 +131,14 @@ def _require_operator(test: Comparison, name: str, found: KnownField) -> None:
         )
     if found.kinds == {"list"} and not of_lists and not test.operator.startswith("is"):
         raise ConfigError(f"{name} holds lists.", f"Ask {name} contains 'x'.")
+    if test.operator in {"like", "not like"} and found.kinds and "text" not in found.kinds:
+        raise ConfigError(f"{name} holds no texts, and like asks how a text reads.", f"Ask such as {name} == 1.")
+    if test.operator in {"<", "<=", ">", ">="} and (found.kinds == {"bool"} or isinstance(test.values[0], bool)):
+        raise ConfigError(f"{name} {test.operator}: true and false have no order.", f"Ask {name} == true.")
 
 
 def _value(value: Value, test: Comparison, name: str, found: KnownField) -> Value:
-    if test.operator in {"contains", "not contains", "like", "not like"}:
+    if test.operator in {"like", "not like"} or (not found.typed and test.operator in {"contains", "not contains"}):
         return value
     if found.typed is not None:
         fitted: Value | None = fitting(value, found.typed)

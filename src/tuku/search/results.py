@@ -18,12 +18,13 @@ class Result:
     Attributes:
         id: the image_id.
         score: what the results are ordered by, higher is better.
-        scores: the score of each vector field (or retriever) that found it.
+        scores: its score in each vector field that was searched.
         uri: where the picture is.
         caption: its caption, as stored.
         keywords: its keywords, most telling first.
         metadata: the manifest's other columns.
         reason: why a reranker put it here; None without one.
+        stored: what rules may look at and nobody is shown: how it came into the collection.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Result:
     keywords: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     reason: str | None = None
+    stored: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """As in `search --json`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ def values_of(result: Result) -> dict[str, Any]:
     """What conditions are asked of: the collection's names for the fields, and the metadata."""
     return {
         **result.metadata,
+        **{name: value or None for name, value in result.stored.items()},
         "id": result.id,
         "origin": result.uri,
         "image_description": result.caption or None,
@@ -28,21 +29,21 @@ def scoring_enough(results: Iterable[Result], min_score: float | None) -> list[R
     ]
 
 
-def boosted(results: Sequence[Result], boosts: Mapping[Condition, float]) -> list[Result]:
+def boosted(results: Sequence[Result], boosts: Sequence[tuple[Condition, float]]) -> list[Result]:
     """The results in their new order; equals stay in the old one.
 
     A score under zero is divided, so that a boost always raises.
 
     Args:
         results: best first.
-        boosts: by condition: the factor, over 0. Those of all conditions that an image meets are multiplied.
+        boosts: conditions with their factors, over 0. Those of all conditions that an image meets are multiplied.
     """
     if not boosts:
         return list(results)
     scored = []
     for result in results:
         factor, values = 1.0, values_of(result)
-        for condition, by in boosts.items():
+        for condition, by in boosts:
             factor *= by if holds(condition, values) else 1.0
         scored.append(replace(result, score=result.score * factor if result.score >= 0 else result.score / factor))
     return sorted(scored, key=lambda result: -result.score)

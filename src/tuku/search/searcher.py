@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tuku.conditions import Condition
 from tuku.config import Config
 from tuku.errors import ConfigError
 from tuku.protocols import Vector
+from tuku.search.asked import Asked, understood
 from tuku.search.encode import Encoder
-from tuku.search.known_fields import checked, renamed, require_field
-from tuku.search.query import MAX_WINDOW, Query
+from tuku.search.finder import Finder
+from tuku.search.query import Query
 from tuku.search.rerank import Reordering
 from tuku.search.results import Result, SearchAnswer
 from tuku.search.retriever import Retriever
-from tuku.search.rules import best_of_groups, boosted, scoring_enough
-from tuku.search.where import read_boost, read_where
-
-_MORE = 4
-"""Where groups leave too few results, so many times more are asked for."""
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A query whose conditions have been understood."""
-
-    query: Query
-    where: Condition | None
-    boosts: Mapping[Condition, float]
-    group_by: str | None
+from tuku.search.way import reranks, wanted
 
 
 @dataclass(frozen=True)
@@ -74,45 +61,45 @@ class Searcher:
         watch.lap("filter")
         vectors = self.encoder.encode(queries)
         watch.lap("encode")
-        return self._found(asked, vectors, watch)
+        return self._answers(asked, vectors, watch)
 
-    def search_vectors(self, queries: Sequence[Query], vectors: Sequence[Vector]) -> list[SearchAnswer]:
-        """Likewise, for queries that have been encoded: float32 (dim,) each.
+    def search_vectors(
+        self, queries: Sequence[Query], vectors: Sequence[Vector], besides: Condition | None = None
+    ) -> list[SearchAnswer]:
+        """Likewise, for queries that have been encoded.
+
+        Args:
+            queries: what is asked.
+            vectors: float32 (dim,) each.
+            besides: what the images must meet as well; its fields bear the collection's names.
 
         Raises:
             TukuError: as `search`.
         """
         watch = Stopwatch()
-        asked = [self._understood(query) for query in queries]
+        asked = [self._understood(query, besides) for query in queries]
         watch.lap("filter")
-        return self._found(asked, vectors, watch)
+        return self._answers(asked, vectors, watch)
 
-    def _found(self, asked: Sequence[_Asked], vectors: Sequence[Vector], watch: Stopwatch) -> list[SearchAnswer]:
-        found = self._retrieved(asked, vectors)
+    def _answers(self, asked: Sequence[Asked], vectors: Sequence[Vector], watch: Stopwatch) -> list[SearchAnswer]:
+        finder = Finder(self.config, self.retriever)
+        found = finder.find(asked, vectors)
+        results = [
+            finder.complete(each, vector, its, self._window(each))
+            for each, vector, its in zip(asked, vectors, found, strict=True)
+        ]
         watch.lap("retrieve")
-        ranked = [self._ruled(each, results) for each, results in zip(asked, found, strict=True)]
-        watch.lap("filter")
-        answers = [self._answer(each.query, results) for each, results in zip(asked, ranked, strict=True)]
+        answers = [self._answer(each, shown) for each, shown in zip(asked, results, strict=True)]
         if any(each.query.rerank for each in asked):
             watch.lap("rerank")
         return [replace(answer, timings_ms=watch.timings_ms) for answer in answers]
 
-    def _understood(self, query: Query) -> _Asked:
+    def _understood(self, query: Query, besides: Condition | None = None) -> Asked:
         query.require_sense()
         self._require_vectors(query)
         if query.rerank and self.reordering is None:
             raise ConfigError("There is no reranker (rerank.provider is none).", "Set it to dashscope or openai.")
-        where = None if query.where is None else read_where(query.where)
-        boosts = {read_boost(condition): factor for condition, factor in query.boosts.items()}
-        if where is None and not boosts and query.group_by is None:
-            return _Asked(query, None, {}, None)
-        known, is_there = self.retriever.fields(), self.retriever.has_field
-        return _Asked(
-            query,
-            None if where is None else checked(where, known, is_there),
-            {renamed(condition, known, is_there): factor for condition, factor in boosts.items()},
-            None if query.group_by is None else require_field(query.group_by, known, is_there),
-        )
+        return understood(query, self.retriever, besides)
 
     def _require_vectors(self, query: Query) -> None:
         vectors = self.config.milvus.vectors
@@ -123,57 +110,22 @@ class Searcher:
                 f"Search --in {vectors[0]}.",
             )
 
-    def _retrieved(self, asked: Sequence[_Asked], vectors: Sequence[Vector]) -> list[list[Result]]:
-        """What was found for each query; those that ask alike are asked together."""
-        alike: dict[tuple[object, ...], list[int]] = {}
-        for number, each in enumerate(asked):
-            alone = number if each.group_by is not None else None
-            alike.setdefault((each.query.target, each.where, self._pool(each), alone), []).append(number)
-        found: list[list[Result]] = [[] for _ in asked]
-        for numbers in alike.values():
-            first = asked[numbers[0]]
-            batch = self._nearest(first, [vectors[number] for number in numbers], self._pool(first))
-            for number, results in zip(numbers, batch, strict=True):
-                found[number] = results
-            if first.group_by is not None:
-                found[numbers[0]] = self._enough_groups(first, vectors[numbers[0]], batch[0])
-        return found
+    def _window(self, asked: Asked) -> slice:
+        """Which results are looked at by somebody: the page, and what the reranker is shown."""
+        if reranks(asked, self.config):
+            return slice(0, wanted(asked, self.config))
+        return slice(asked.query.offset, asked.query.depth)
 
-    def _pool(self, asked: _Asked) -> int:
-        """How many results must be looked at: more where their order may change."""
-        query = asked.query
-        pool = query.depth
-        if asked.boosts or asked.group_by is not None:
-            pool = max(pool, self.config.search.candidates)
-        if query.rerank:
-            pool = max(pool, self.config.rerank.candidates)
-        return min(pool, MAX_WINDOW)
-
-    def _nearest(self, asked: _Asked, vectors: Sequence[Vector], limit: int) -> list[list[Result]]:
-        if asked.query.target == "both":
-            return self.retriever.fused(vectors, limit, asked.where)
-        return self.retriever.nearest(f"{asked.query.target}_embedding", vectors, limit, asked.where)
-
-    def _enough_groups(self, asked: _Asked, vector: Vector, found: list[Result]) -> list[Result]:
-        """So many results that they are of enough groups, or all there are."""
-        limit = self._pool(asked)
-        while len(found) >= limit and limit < MAX_WINDOW:
-            if len(best_of_groups(scoring_enough(found, asked.query.min_score), asked.group_by)) >= asked.query.depth:
-                break
-            limit = min(limit * _MORE, MAX_WINDOW)
-            found = self._nearest(asked, [vector], limit)[0]
-        return found
-
-    def _ruled(self, asked: _Asked, results: Sequence[Result]) -> list[Result]:
-        enough = scoring_enough(results, asked.query.min_score)
-        return best_of_groups(boosted(enough, asked.boosts), asked.group_by)
-
-    def _answer(self, query: Query, results: list[Result]) -> SearchAnswer:
-        shown = slice(query.offset, query.depth)
+    def _answer(self, asked: Asked, results: Sequence[Result]) -> SearchAnswer:
+        query, candidates = asked.query, self.config.rerank.candidates
         if not query.rerank or self.reordering is None:
-            return SearchAnswer(query, tuple(results[shown]))
+            return SearchAnswer(query, tuple(results))
+        if not reranks(asked, self.config):
+            note = f"Not reranked: only the first {candidates} results are, and these come after them."
+            return SearchAnswer(query, tuple(results), notes=(note,))
         reordered = self.reordering.reorder(query, results)
-        return SearchAnswer(query, tuple(reordered.results[shown]), reordered.done, notes=reordered.notes)
+        page = reordered.results[query.offset : query.depth]
+        return SearchAnswer(query, page, reordered.done, notes=reordered.notes)
 
 
 @dataclass

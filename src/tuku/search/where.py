@@ -17,6 +17,8 @@ from tuku.conditions import Comparison, Condition, Joined, Operator, Sign, Value
 from tuku.search.where_tokens import Token, WhereError, tokens
 
 MAX_DEPTH = 50
+MAX_WILDCARDS = 4
+"""``%`` in one pattern: with each more, Milvus Lite takes as many times longer as a text has characters."""
 
 _COMPARE: dict[Value, Operator] = {sign: sign for sign in get_args(Sign)}
 _TURNED: dict[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -35,17 +37,19 @@ def read_where(where: str) -> Condition:
     return _Reader(where).whole()
 
 
-def read_boost(condition: str) -> Condition:
-    """A filter, or a field's name alone: then of the images in which it is true, over zero, or not an empty text.
+def lone_name(condition: str) -> str | None:
+    """The field's name, where a condition is nothing else.
 
     Raises:
-        WhereError: it cannot be understood.
+        WhereError: something in it is no word.
     """
     words = list(tokens(condition))
-    if [word.kind for word in words] != ["name", "end"]:
-        return read_where(condition)
-    name = str(words[0].value)
-    return Joined("or", (Comparison(name, "==", (True,)), Comparison(name, ">", (0,)), Comparison(name, ">", ("",))))
+    return str(words[0].value) if [word.kind for word in words] == ["name", "end"] else None
+
+
+def something(field: str) -> Condition:
+    """That a field is true, over zero, or not an empty text."""
+    return Joined("or", (Comparison(field, "==", (True,)), Comparison(field, ">", (0,)), Comparison(field, ">", ("",))))
 
 
 class _Reader:
@@ -113,15 +117,20 @@ class _Reader:
             self._need("and")
             return Joined("and", (Comparison(name, ">=", (least,)), Comparison(name, "<=", (self._value(),))))
         if self._took("like"):
-            place, pattern = self._peek().place, self._value()
-            if not isinstance(pattern, str):
-                raise WhereError(self._where, place, "a pattern is a text, such as 'x%'")
-            if "\\" in pattern:  # Milvus Lite and servers differ in what it does there
-                raise WhereError(self._where, place, "a pattern has no backslash; _ stands for any one character")
-            return Comparison(name, "like", (pattern,))
+            return Comparison(name, "like", (self._pattern(),))
         if self._took("contains"):
             return Comparison(name, "contains", (self._value(),))
         raise self._wrong("a comparison such as ==, <, in, like, contains or is null")
+
+    def _pattern(self) -> str:
+        place, pattern = self._peek().place, self._value()
+        if not isinstance(pattern, str):
+            raise WhereError(self._where, place, "a pattern is a text, such as 'x%'")
+        if "\\" in pattern:  # Milvus Lite and servers differ in what it does there
+            raise WhereError(self._where, place, "a pattern has no backslash; _ stands for any one character")
+        if pattern.count("%") > MAX_WILDCARDS:
+            raise WhereError(self._where, place, f"a pattern has at most {MAX_WILDCARDS} %")
+        return pattern
 
     def _comparison(self) -> Operator:
         token = self._peek()

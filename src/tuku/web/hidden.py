@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuku.conditions import comparisons
 from tuku.search.known_fields import FRIENDLY
-from tuku.search.where import read_boost, read_where
+from tuku.search.where import lone_name, read_where
 from tuku.web.models import Asked
 from tuku.web.problems import RefusedError
 
@@ -18,10 +18,8 @@ def require_shown(asked: Asked) -> None:
         RefusedError: 422: they do.
         WhereError: a condition cannot be understood.
     """
-    conditions = [read_boost(condition) for condition in asked.boosts]
-    if asked.where:
-        conditions.append(read_where(asked.where))
-    names = {test.field for condition in conditions for test in comparisons(condition)} | {asked.group_by}
+    conditions = [*asked.boosts, *([asked.where] if asked.where else [])]
+    names = {name for condition in conditions for name in _named(condition)} | {asked.group_by}
     for name in names & _HIDDEN:
         raise RefusedError(
             422,
@@ -29,3 +27,8 @@ def require_shown(asked: Asked) -> None:
             "Ask for the image by its id, or by its metadata.",
             code="hidden_field",
         )
+
+
+def _named(condition: str) -> set[str]:
+    name = lone_name(condition)
+    return {test.field for test in comparisons(read_where(condition))} if name is None else {name}

@@ -12,7 +12,7 @@ import pytest
 from fakes.files import FakeFetcher, png
 from fakes.models import COLOURS, FakeCaptioner, FakeEmbedder
 from tuku.conditions import Condition, holds
-from tuku.config import Config, MilvusConfig, SearchConfig
+from tuku.config import Config, MilvusConfig, RerankConfig, SearchConfig
 from tuku.errors import ConfigError, RowError
 from tuku.protocols import Captioner, Embedder, FusingEmbedder, Picture, Vector
 from tuku.search.encode import Encoder, NoVectorError
@@ -37,31 +37,83 @@ class ColourRetriever:
     """A collection of one picture of each colour."""
 
     asked: list[tuple[str, int]] = field(default_factory=list)
+    whole: int = 0
+    wheres: list[Condition | None] = field(default_factory=list)
 
-    def nearest(self, field: str, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
+    def nearest(
+        self,
+        field: str,
+        vectors: Sequence[Vector],
+        limit: int,
+        where: Condition | None,
+        fields: Sequence[str] | None = None,
+    ) -> list[list[Result]]:
         self.asked.append((field, limit))
-        pictures = [Picture(np.full((8, 8, 3), rgb, np.uint8), name) for name, rgb in COLOURS.items()]
-        matrix = np.stack(FakeEmbedder().embed_pictures(pictures))
-        return [self._ranked(field, matrix @ vector, where)[:limit] for vector in vectors]
+        self.wheres.append(where)
+        found = [self._ranked(field, self._scores(vector), where)[:limit] for vector in vectors]
+        if fields is not None:
+            return [[_bare(result, fields) for result in results] for results in found]
+        self.whole += sum(len(results) for results in found)
+        return found
 
-    def fused(self, vectors: Sequence[Vector], limit: int, where: Condition | None) -> list[list[Result]]:
-        return self.nearest("both", vectors, limit, where)
+    def fused(
+        self,
+        vectors: Sequence[Vector],
+        limit: int,
+        where: Condition | None,
+        fields: Sequence[str] | None = None,
+        *,
+        by_score: bool = False,
+    ) -> list[list[Result]]:
+        """Milvus' own fused scores are no similarities."""
+        found = self.nearest("both", vectors, limit, where, fields)
+        return [
+            [
+                replace(result, score=1 / place, scores=result.scores if by_score else {})
+                for place, result in enumerate(results, start=1)
+            ]
+            for results in found
+        ]
+
+    def scored(self, vector: Vector, results: Sequence[Result]) -> list[Result]:
+        scores = dict(zip(COLOURS, self._scores(vector).tolist(), strict=True))
+        return [replace(result, scores={"both": scores[result.id]}) for result in results]
 
     def images(self, ids: Sequence[str]) -> dict[str, Result]:
+        self.whole += len(ids)
         return {name: Result(name, 0.0, uri=f"/{name}.png", metadata=METADATA[name]) for name in ids if name in COLOURS}
 
     def fields(self) -> KnownFields:
-        return {**seen_in(METADATA.values()), **seen_in([{"id": "x", "origin": "x", "image_description": "x"}])}
+        fixed = [{"id": "x", "origin": "x", "image_description": "x", "run_id": "x"}]
+        return {**seen_in(METADATA.values()), **seen_in(fixed)}
 
     def has_field(self, name: str) -> bool:
         return name == "rare"
 
+    def _scores(self, vector: Vector) -> Vector:
+        pictures = [Picture(np.full((8, 8, 3), rgb, np.uint8), name) for name, rgb in COLOURS.items()]
+        return np.stack(FakeEmbedder().embed_pictures(pictures)) @ vector
+
     def _ranked(self, field: str, scores: Vector, where: Condition | None) -> list[Result]:
         found = sorted(zip(scores.tolist(), COLOURS, strict=True), reverse=True)
         results = [
-            Result(name, score, {field: score}, f"/{name}.png", metadata=METADATA[name]) for score, name in found
+            Result(
+                name,
+                score,
+                {field: score},
+                f"/{name}.png",
+                metadata=METADATA[name],
+                stored={"run_id": name[0]},
+            )
+            for score, name in found
         ]
         return [result for result in results if where is None or holds(where, values_of(result))]
+
+
+def _bare(result: Result, fields: Sequence[str]) -> Result:
+    metadata = {name: value for name, value in result.metadata.items() if name in fields}
+    stored = {name: value for name, value in result.stored.items() if name in fields}
+    return Result(result.id, result.score, result.scores, metadata=metadata, stored=stored)
 
 
 class Backwards:
@@ -206,6 +258,51 @@ def test_several_queries_are_encoded_and_retrieved_together() -> None:
     assert embedder.meter.answered == 1
 
 
+def test_not_too_many_pictures_are_in_memory_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searching = searcher(red=png((255, 0, 0)))
+    colours = [Query(image=png((number, 0, 255 - number)), limit=1) for number in range(150)]
+    asked_for: list[int] = []
+    embed = FakeEmbedder.embed_pictures
+
+    def counted(self: FakeEmbedder, pictures: Sequence[Picture]) -> list[Vector | RowError]:
+        asked_for.append(len(pictures))
+        return embed(self, pictures)
+
+    monkeypatch.setattr(FakeEmbedder, "embed_pictures", counted)
+    vectors = searching.encoder.encode([*colours, Query(text="red"), *colours[-3:]])
+    assert asked_for == [64, 64, 22]
+    assert len(vectors) == 154
+    assert [vector.tolist() for vector in vectors[-3:]] == [vector.tolist() for vector in vectors[147:150]]
+
+
+@dataclass
+class CountedRetriever(ColourRetriever):
+    """Counts the vectors of each call."""
+
+    many: list[int] = field(default_factory=list)
+
+    def nearest(
+        self,
+        field: str,
+        vectors: Sequence[Vector],
+        limit: int,
+        where: Condition | None,
+        fields: Sequence[str] | None = None,
+    ) -> list[list[Result]]:
+        self.many.append(len(vectors))
+        return [[] for _ in vectors]
+
+
+def test_not_too_many_results_are_asked_for_at_once() -> None:
+    retriever = CountedRetriever()
+    searching = replace(searcher(), retriever=retriever)
+    vectors = [np.zeros(FakeEmbedder().description.dim or 0, np.float32)] * 2_500
+    assert len(searching.search_vectors([Query(text="red", limit=1)] * 2_500, vectors)) == 2_500
+    assert retriever.many == [1_000, 1_000, 500]
+    searching.search_vectors([Query(text="red", limit=500)] * 5, vectors[:5])
+    assert retriever.many[3:] == [4, 1]
+
+
 def test_a_filter_leaves_out_and_is_checked() -> None:
     assert names(searcher(), text="red", where="price > 20 and sku == 'b'") == ["yellow", "blue"]
     assert names(searcher(), text="red", where="rare == 1") == []
@@ -229,6 +326,8 @@ def test_a_boost_moves_up_what_is_in_stock() -> None:
     assert names(searching, text="red", limit=1) == ["red"]
     assert names(searching, text="red", limit=1, boosts={"stock": 1000.0}) in (["green"], ["blue"])
     assert names(searching, text="red", limit=1, boosts={"price == 50": 1000.0}) == ["grey"]
+    with pytest.raises(ConfigError, match="price holds numbers"):
+        searching.search(Query(text="red", boosts={"price == 'a'": 2.0}))
     with pytest.raises(ConfigError, match="over 0"):
         searching.search(Query(text="red", boosts={"stock": 0.0}))
 
@@ -237,7 +336,67 @@ def test_one_of_each_group_is_shown_and_more_are_looked_for() -> None:
     searching = searcher(candidates=1)
     found = names(searching, text="red", limit=4, group_by="sku")
     assert found == ["red", "yellow", "grey"]  # grey has none, and is a group of its own
-    assert asked(searching) == [("image_embedding", 4), ("image_embedding", 16)]
+    assert asked(searching) == [("image_embedding", 1), ("image_embedding", 4), ("image_embedding", 16)]
+
+
+def test_of_what_is_only_looked_at_no_more_is_fetched_than_rules_need() -> None:
+    searching = searcher(candidates=1)
+    results = searching.search(Query(text="red", limit=1, offset=2, group_by="sku", boosts={"price > 45": 1.5})).results
+    assert [(result.id, result.uri, result.metadata) for result in results] == [
+        ("yellow", "/yellow.png", METADATA["yellow"])
+    ]
+    assert isinstance(searching.retriever, ColourRetriever)
+    assert searching.retriever.whole == 2  # the first step's, and the one that is shown
+
+
+def test_groups_are_not_looked_for_below_the_least_score() -> None:
+    searching = searcher(candidates=2)
+    second = searcher().search(Query(text="red")).results[1].score
+    found = names(searching, text="red", limit=4, group_by="sku", min_score=second)
+    assert found == ["red", "yellow"]
+    assert asked(searching) == [("image_embedding", 2), ("image_embedding", 8)]
+    assert names(searching, text="red", limit=4, group_by="sku", min_score=second + 1e-6) == ["red"]
+    assert asked(searching)[2:] == [("image_embedding", 2)]
+
+
+def test_where_both_are_searched_enough_that_score_enough_are_looked_for() -> None:
+    searching = searcher(candidates=1)
+    answer = searching.search(Query(text="red", target="both", limit=3, min_score=0.0))
+    assert len(answer.results) == 3
+    assert all(result.scores["both"] >= 0 and result.uri for result in answer.results)
+    assert [limit for _, limit in asked(searching)] == [1, 4]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [{"boosts": {"price > 25": 1.5}}, {"group_by": "sku"}, {"target": "both"}, {"target": "both", "min_score": 0}],
+)
+def test_pages_neither_repeat_nor_leave_out(rules: dict[str, object]) -> None:
+    whole = names(searcher(candidates=1), text="red", limit=5, **rules)
+    pages = [names(searcher(candidates=1), text="red", limit=1, offset=number, **rules) for number in range(len(whole))]
+    assert [name for page in pages for name in page] == whole
+
+
+def test_what_came_with_an_image_groups_it_and_is_not_shown() -> None:
+    results = searcher().search(Query(text="red", group_by="run_id")).results
+    assert sorted(result.id[0] for result in results) == ["b", "g", "r", "y"]
+    assert all("run_id" not in result.metadata for result in results)
+
+
+def test_conditions_that_read_alike_count_each() -> None:
+    plain = searcher().search(Query(text="red", limit=1)).results[0].score
+    [twice] = searcher().search(Query(text="red", limit=1, boosts={"price==10": 2.0, "price == 10": 3.0})).results
+    assert twice.score == pytest.approx(6 * plain)
+
+
+def test_true_is_not_one() -> None:
+    searching = searcher()
+    searching.search_all([Query(text="red", where="rare == 1"), Query(text="red", where="rare == true")])
+    assert isinstance(searching.retriever, ColourRetriever)
+    assert [repr(where) for where in searching.retriever.wheres] == [
+        "Comparison(field='rare', operator='==', values=(1,))",
+        "Comparison(field='rare', operator='==', values=(True,))",
+    ]
 
 
 def test_a_reranker_changes_the_order_of_what_it_is_shown() -> None:
@@ -248,6 +407,19 @@ def test_a_reranker_changes_the_order_of_what_it_is_shown() -> None:
     assert "rerank" in reranked.timings_ms
     with pytest.raises(ConfigError, match=r"rerank\.provider"):
         replace(searcher(), reordering=None).search(Query(text="red", rerank=True))
+
+
+def test_what_comes_after_the_candidates_is_shown_to_no_reranker() -> None:
+    searching = searcher()
+    searching = replace(searching, config=searching.config.model_copy(update={"rerank": RerankConfig(candidates=3)}))
+    plain = names(searching, text="red", limit=2, offset=3)
+    answer = searching.search(Query(text="red", limit=2, offset=3, rerank=True))
+    assert [result.id for result in answer.results] == plain
+    assert (answer.reranked, answer.notes) == (
+        False,
+        ("Not reranked: only the first 3 results are, and these come after them.",),
+    )
+    assert searching.search(Query(text="red", limit=2, offset=2, rerank=True)).reranked
 
 
 @pytest.mark.parametrize("window", [{"limit": 0}, {"offset": -1}, {"limit": 10, "offset": 16_380}])

@@ -83,6 +83,7 @@ async function ask(path, options = {}) {
   }
   if (answer.status === 401) location.reload();
   const body = await answer.text().then(parse).catch(() => ({}));
+  options.signal?.throwIfAborted(); // while the body came: what there is of it is no answer
   if (!answer.ok) throw new Trouble(answer.status, body);
   return body;
 }
