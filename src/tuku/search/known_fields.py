@@ -9,6 +9,7 @@ from typing import Any
 
 from tuku.conditions import Comparison, Condition, Joined, Value
 from tuku.errors import ConfigError
+from tuku.metadata_names import field_name
 from tuku.typed_values import ValueType, fitting, misfit
 
 FRIENDLY = {"uri": "origin", "caption": "image_description"}
@@ -86,7 +87,7 @@ def checked(condition: Condition, known: KnownFields, is_there: Callable[[str], 
 
 
 def require_field(name: str, known: KnownFields, is_there: Callable[[str], bool]) -> str:
-    """The collection's own name of a field.
+    """The collection's own name of a field, which may be given by its column's name in the catalogue.
 
     Raises:
         ConfigError: no row has it.
@@ -95,8 +96,12 @@ def require_field(name: str, known: KnownFields, is_there: Callable[[str], bool]
         return name
     if name in FRIENDLY:
         return FRIENDLY[name]
-    if is_there(name):
-        return name
+    column = field_name(name)
+    if column in known:
+        return column
+    there = next(filter(is_there, dict.fromkeys((name, column))), None)
+    if there is not None:
+        return there
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {close[0]}? " if close else ""
     shown = [*dict.fromkeys([*FRIENDLY, *known])]

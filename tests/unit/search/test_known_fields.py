@@ -6,7 +6,8 @@ import pytest
 
 from tuku.conditions import Comparison
 from tuku.errors import ConfigError
-from tuku.search.known_fields import KnownField, checked
+from tuku.metadata_names import field_name
+from tuku.search.known_fields import KnownField, checked, require_field
 from tuku.search.where import read_where
 
 KNOWN = {
@@ -52,3 +53,12 @@ def test_what_fits_stays_in_the_fields_type():
     assert read("code like '5%'") == Comparison("code", "like", ("5%",))
     assert read("rare like '5%'") == Comparison("rare", "like", ("5%",))
     assert read("tags contains 5") == Comparison("tags", "contains", (5,))
+
+
+def test_a_field_can_be_given_by_the_name_of_its_column():
+    price, stock = field_name("price €"), field_name("stock (pcs)")
+    known = {**KNOWN, price: KnownField(frozenset({"number"}))}
+    assert checked(read_where("`price €` < 5"), known, lambda _name: False) == Comparison(price, "<", (5,))
+    assert require_field("stock (pcs)", known, {stock}.__contains__) == stock
+    with pytest.raises(ConfigError, match=r"There is no field price \$"):
+        require_field("price $", known, lambda _name: False)

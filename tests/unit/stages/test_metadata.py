@@ -6,6 +6,7 @@ import json
 
 from fakes.tables import failure, manifest_rows
 from tuku.errors import RowError
+from tuku.metadata_names import field_name
 from tuku.schemas import ROWS
 from tuku.stages.metadata import check_metadata
 
@@ -32,7 +33,7 @@ def test_each_value_of_another_type_fails_its_row() -> None:
 
 def test_a_column_is_known_by_its_name_in_the_collection() -> None:
     rows = manifest_rows({"metadata": '{"sale price": "n/a"}'}, {"metadata": '{"id": "n/a"}'})
-    typed = {"sale_price": "double", "meta_id": "int64"}
+    typed = {field_name("sale price"): "double", "meta_id": "int64"}
     assert check_metadata(rows, typed)["code"].to_pylist() == ["wrong_type"] * 2
 
 
