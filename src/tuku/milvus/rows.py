@@ -29,6 +29,8 @@ from tuku.milvus.typed import typed_value
 logger = logging.getLogger(__name__)
 
 _METADATA = "metadata"
+_SHOWN = 80
+_SHOWN_FIELDS = 3
 SCALAR_COLUMNS = [*(LAKE_COLUMN.get(name, name) for name in MAX_BYTES), KEYWORDS, _METADATA]
 """The lake's columns that `scalar_columns` reads: vectors, most of a row's weight, are not among them."""
 
@@ -93,15 +95,23 @@ def cut(text: str, max_bytes: int) -> str:
 
 
 def within_limit(fields: dict[str, Any]) -> dict[str, Any]:
-    """Dynamic fields that Milvus takes together: the largest ones are left out, with a warning."""
+    """Dynamic fields that Milvus takes together: the largest ones are left out, with one warning."""
     # No character of str() becomes more than 4 bytes of JSON, and most metadata is far below the limit.
     if len(str(fields)) * 4 <= MAX_METADATA_BYTES:
         return fields
     sizes = {name: len(json.dumps({name: value}, ensure_ascii=False).encode()) for name, value in fields.items()}
-    while sum(sizes.values()) > MAX_METADATA_BYTES:
-        largest = max(sizes, key=lambda name: sizes[name])
-        logger.warning("metadata %r (%d bytes) stays in the lake only: too large for Milvus", largest, sizes[largest])
-        del fields[largest], sizes[largest]
+    excess = sum(sizes.values()) - MAX_METADATA_BYTES
+    left_out: list[str] = []
+    for name in sorted(sizes, key=lambda name: sizes[name], reverse=True):
+        if excess <= 0:
+            break
+        excess -= sizes[name]
+        left_out.append(name)
+        del fields[name]
+    if left_out:
+        shown = ", ".join(f"{name[:_SHOWN]!r} ({sizes[name]:,} bytes)" for name in left_out[:_SHOWN_FIELDS])
+        others = f" and {len(left_out) - _SHOWN_FIELDS:,} others" if len(left_out) > _SHOWN_FIELDS else ""
+        logger.warning("metadata stay in the lake only, too large for Milvus: %s%s", shown, others)
     return fields
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -113,6 +114,20 @@ def test_values_are_left_out_or_made_to_fit() -> None:
 
 def test_metadata_beyond_the_limit_loses_its_largest_value_only() -> None:
     assert within_limit({"small": 1, "large": "x" * MAX_METADATA_BYTES}) == {"small": 1}
+
+
+def test_very_many_metadata_lose_their_largest_values_at_once_and_with_one_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fields = {f"name{number:05d}": "x" * (number % 10) for number in range(10_000)}
+    started = time.process_time()
+    kept = within_limit(dict(fields))
+    assert time.process_time() - started < 1.0
+    assert sum(len(json.dumps({name: value})) for name, value in kept.items()) <= MAX_METADATA_BYTES
+    assert set(kept.values()) <= {"x" * length for length in range(1 + max(map(len, kept.values())))}
+    [record] = caplog.records
+    assert f"and {10_000 - len(kept) - 3:,} others" in record.message
+    assert len(record.message) < 400
 
 
 def test_vectors_come_without_the_rows_sliced_away() -> None:
