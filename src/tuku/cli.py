@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(given: list[str]) -> int:
     try:
         with interruptible():
-            code: int = cli.main(args=given, prog_name="tuku", standalone_mode=False)
+            code = _command(given)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except VerificationError as error:
@@ -180,4 +180,14 @@ def _run(given: list[str]) -> int:
             traceback.print_exc()
         return fail(error, as_json="--json" in given)
     sys.stdout.flush()
+    return code
+
+
+def _command(given: list[str]) -> int:
+    try:
+        code: int = cli.main(args=given, prog_name="tuku", standalone_mode=False)
+    except click.Abort as abort:
+        if isinstance(abort.__cause__, KeyboardInterrupt):  # `interruptible` knows what to say of it
+            raise abort.__cause__ from None
+        raise
     return code

@@ -215,6 +215,8 @@ def test_ctrl_c_outside_of_a_run(capsys, monkeypatch):
     monkeypatch.setattr(searching, "search", stop)
     code, out, err = run(capsys, "search", "a cat")
     assert (code, out) == (130, "")
-    assert err.strip().startswith("tuku: Stopped")
+    assert err.strip().startswith(
+        "tuku: Stopped by SIGINT.\n      What was finished is kept. Run the same command again"
+    )
     answer = json.loads(run(capsys, "search", "a cat", "--json")[1])
     assert (answer["status"], answer["exit_code"]) == ("stopped", 130)

@@ -48,12 +48,13 @@ def is_unknown_call(error: BaseException) -> bool:
     return bool(getattr(error, "code", None) == grpc.StatusCode.UNIMPLEMENTED)
 
 
-def retried(request: Callable[[int], T], policy: RetryPolicy) -> T:
+def retried(request: Callable[[int], T], policy: RetryPolicy, ended: Callable[[], bool] = lambda: False) -> T:
     """Sends a request until it succeeds, fails for good, or has been tried often enough.
 
     Args:
         request: is given the number of the attempt, 1 for the first.
         policy: how often, and after which waits.
+        ended: whether nobody waits for it any more: it is not sent again then.
     """
     import grpc
     from pymilvus.exceptions import MilvusException
@@ -61,10 +62,12 @@ def retried(request: Callable[[int], T], policy: RetryPolicy) -> T:
     failures: list[Exception] = []
 
     def attempt() -> T | RowError:
+        if failures and ended():
+            raise failures[-1]
         try:
             return request(len(failures) + 1)
         except (MilvusException, grpc.RpcError) as error:
-            if not is_transient(error):
+            if ended() or not is_transient(error):
                 raise
             failures.append(error)
             return RowError("milvus", str(error), retryable=True)  # what the policy tries again

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from tuku.milvus.rows import milvus_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from pymilvus import MilvusClient
 
@@ -27,9 +30,11 @@ if TYPE_CHECKING:
 REQUEST_BYTES = 16 * 1024 * 1024
 REQUEST_TIMEOUT_S = 60.0
 DELETE_ROWS = 1000  # their ids, of at most 512 bytes, become one filter expression
+GRACE_S = 10.0
+"""So long requests under way are waited for when a load ends early: a server that hangs would keep it for minutes."""
 
-_Request = tuple[int, "Callable[[], None]"]
-"""How many rows, and what sends them."""
+_Request = tuple[int, "Callable[[Callable[[], bool]], None]"]
+"""How many rows, and what sends them, with what says that nothing is to be sent again."""
 
 
 def upsert(
@@ -133,40 +138,62 @@ def _each_once(tables: Iterable[pa.Table], layout: Layout) -> Iterator[list[dict
 
 
 def _send_all(requests: Iterator[_Request], parallel: int, sent: Callable[[int], None] | None = None) -> int:
-    """Send requests, so many at once, and return how many rows they were of; the first that fails ends it."""
+    """Send requests, so many at once, and return how many rows they were of; the first that fails ends it.
+
+    So does an interrupt, within `GRACE_S`.
+    """
     done = 0
     under_way: deque[tuple[int, Future[None]]] = deque()
 
     def wait(most: int) -> None:
         nonlocal done
         while len(under_way) > most:
-            rows, answer = under_way.popleft()
+            rows, answer = under_way[0]
             answer.result()
+            under_way.popleft()
             done += rows
             if sent:
                 sent(done)
 
-    with ThreadPoolExecutor(parallel, thread_name_prefix="tuku-milvus") as pool:
+    ended = threading.Event()
+    pool = ThreadPoolExecutor(parallel, thread_name_prefix="tuku-milvus")
+    try:
         for rows, request in requests:
-            under_way.append((rows, pool.submit(request)))
+            under_way.append((rows, pool.submit(request, ended.is_set)))
             wait(parallel - 1)
         wait(0)
+    except BaseException:
+        ended.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        futures.wait([answer for _, answer in under_way], GRACE_S)  # those that take longer end with the client
+        raise
+    pool.shutdown()
     return done
 
 
-def _send(client: MilvusClient, name: str, rows: Sequence[dict[str, Any]], *, fresh: bool, policy: RetryPolicy) -> None:
+def _send(
+    client: MilvusClient,
+    name: str,
+    rows: Sequence[dict[str, Any]],
+    ended: Callable[[], bool],
+    *,
+    fresh: bool,
+    policy: RetryPolicy,
+) -> None:
     def request(attempt: int) -> None:
         # The first attempt may have arrived although its answer did not: insert does not look for doubles.
         write = client.insert if fresh and attempt == 1 else client.upsert
         write(name, rows, timeout=REQUEST_TIMEOUT_S)
 
     with milvus_errors(f"writing {len(rows)} rows to collection {name}"):
-        retried(request, policy)
+        retried(request, policy, ended)
 
 
-def _delete(client: MilvusClient, name: str, ids: Sequence[str], policy: RetryPolicy) -> None:
+def _delete(
+    client: MilvusClient, name: str, ids: Sequence[str], policy: RetryPolicy, ended: Callable[[], bool]
+) -> None:
     def request(_attempt: int) -> None:
         client.delete(name, filter=ids_in(ids), timeout=REQUEST_TIMEOUT_S)
 
     with milvus_errors(f"deleting {len(ids)} rows from collection {name}"):
-        retried(request, policy)
+        retried(request, policy, ended)

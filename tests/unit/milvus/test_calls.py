@@ -43,6 +43,18 @@ def test_errors_are_classified_by_code(error: Exception, transient: bool) -> Non
     assert is_transient(error) is transient
 
 
+def test_nothing_is_sent_again_that_nobody_waits_for() -> None:
+    seen: list[int] = []
+
+    def request(attempt: int) -> None:
+        seen.append(attempt)
+        raise RpcError(grpc.StatusCode.UNAVAILABLE)
+
+    with pytest.raises(RpcError):
+        retried(request, NO_WAIT, lambda: len(seen) == 2)
+    assert seen == [1, 2]
+
+
 def test_a_transient_error_is_tried_again_and_a_lasting_one_is_not() -> None:
     seen: list[int] = []
 
