@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from tuku.milvus.fields import KEYWORDS, MAX_BYTES, Layout
 from tuku.milvus.rows import scalar_columns, vector_matrix
+from tuku.milvus.staging import staged_file
 from tuku.typed_values import ValueType
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def write_import_file(tables: Iterable[pa.Table], layout: Layout, storage: Stora
         StorageError, StoppedError: it cannot be written.
     """
     schema, rows = import_schema(layout), 0
-    with storage.atomic(name) as file:
+    with staged_file(storage, name) as file:
         counted = _Counted(file)
         # Vectors do not compress, and a dictionary of them would only cost time.
         with pq.ParquetWriter(counted, schema, use_dictionary=False, compression="snappy") as writer:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
-from tuku.errors import ConfigError, StorageError
+from tuku.errors import ConfigError, StorageError, TukuError
 from tuku.milvus.address import without_credentials
 from tuku.storage import DiskStorage, Storage, storage_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tuku.config import LoadConfig
 
 _SCHEMES = {"", "file", "s3"}
@@ -63,13 +66,39 @@ class Staging:
             self.storage.remove(name)
             self.storage.remove_empty("")
         except StorageError as error:
-            remedy = error.remedy.replace("lake.uri", "load.staging_uri")
-            raise StorageError(f"Files for Milvus cannot be staged: {error.message}", remedy) from None
+            raise _unstaged(error) from None
         if read != _PROBE:
             raise StorageError(
                 f"A file that was written to {self.storage.uri} reads back as something else.",
                 "Check load.staging_uri.",
             )
+
+
+@contextmanager
+def staged_file(storage: Storage, name: str) -> Iterator[BinaryIO]:
+    """A file for Milvus, as `Storage.atomic` makes it.
+
+    Raises:
+        StorageError: it cannot be written. One that the block raises, of the lake it reads, is passed on as it is.
+        StoppedError: the bucket does not answer, or the disk is full.
+    """
+    of_block: TukuError | None = None
+    try:
+        with storage.atomic(name) as file:
+            try:
+                yield file
+            except TukuError as error:
+                of_block = error
+                raise
+    except StorageError as error:
+        if error is of_block:
+            raise
+        raise _unstaged(error) from error
+
+
+def _unstaged(error: StorageError) -> StorageError:
+    remedy = error.remedy.replace("lake.uri", "load.staging_uri")
+    return StorageError(f"Files for Milvus cannot be staged: {error.message}", remedy)
 
 
 def require_staging(config: LoadConfig) -> None:

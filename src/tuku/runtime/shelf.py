@@ -45,7 +45,7 @@ class Shelf:
         from tuku.terminal import printable
 
         if not self.collections:
-            return f"There is no collection for {self.name} yet: `tuku load` makes one."
+            return f"There is no collection that tuku has made for {self.name}: `tuku load` makes one."
         shown = table("", "collection", ">rows", "proven", "index", "run", "vectors")
         for each in self.collections:
             cells = map(printable, (each.name, _rows(each), _proven(each), _index(each), each.run, each.vector_space))

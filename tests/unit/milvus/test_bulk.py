@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from fakes.import_jobs import LOST_ROWS, OneNode, PlayedImporter
 from fakes.memory_lake import DIM, images
-from tuku.errors import LeaseLostError, MilvusError
+from tuku.errors import LeaseLostError, MilvusError, StorageError
 from tuku.load_ledger import LoadLedger
 from tuku.milvus import bulk as bulk_module
 from tuku.milvus.bulk import MOST_FAILURES, BulkImport
@@ -35,6 +35,25 @@ ROWS = images([f"i{n}" for n in range(25)], "r1")
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk_module, "_POLL_S", 0.001)
+
+
+def test_where_a_file_cannot_be_written_the_remedy_names_the_staging_place_and_not_the_lake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="Files for Milvus cannot be staged") as error:
+        write_import_file([ROWS], LAYOUT, DiskStorage(tmp_path / "file"), "a.parquet")
+    assert "load.staging_uri" in error.value.remedy
+    assert "lake.uri" not in error.value.remedy
+
+
+def test_a_lake_that_cannot_be_read_is_named_as_that(tmp_path: Path) -> None:
+    def tables() -> Iterator[pa.Table]:
+        yield ROWS
+        raise StorageError("The lake cannot be used.", "Check lake.uri.")
+
+    with pytest.raises(StorageError, match=r"^The lake cannot be used\.") as error:
+        write_import_file(tables(), LAYOUT, DiskStorage(tmp_path), "a.parquet")
+    assert error.value.remedy == "Check lake.uri."
+    assert list(tmp_path.iterdir()) == []
 
 
 def begun(folder: Path) -> LoadLedger:
