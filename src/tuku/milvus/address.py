@@ -79,7 +79,7 @@ def require_address(uri: str) -> None:
     """Refuses what is no URL of a server; pymilvus says less, or repeats the password.
 
     Raises:
-        ConfigError: its scheme or its port is none, or it ends as a local file does.
+        ConfigError: its scheme or its port is none, it is of a socket with a user, or it ends as a local file does.
     """
     shown = without_credentials(uri)
     at = _parts(uri)
@@ -93,6 +93,11 @@ def require_address(uri: str) -> None:
         raise ConfigError(
             f"milvus.uri {shown!r} is no address of a Milvus server: it begins with none of {', '.join(_SCHEMES)}.",
             "Name a server such as http://host:19530, or a local file, without a scheme, such as demo/milvus.db.",
+        )
+    if at.scheme == "unix" and (at.netloc or "@" in at.path.partition("/")[0]):
+        raise ConfigError(  # gRPC would print all of it
+            f"milvus.uri {shown!r} is no address of a socket: it has a host, or a user.",
+            "Such as unix:/run/milvus.sock, with user:password in MILVUS_TOKEN.",
         )
     if uri.endswith(".db"):
         raise ConfigError(

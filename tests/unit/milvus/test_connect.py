@@ -128,6 +128,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, missing: str) -> None
         ("root:secret://@h:19530", r"'h:19530' is no address"),
         ("http://root:secret@h/x.db", r"'http://h/x\.db' is the address of a server and ends in \.db"),
         ("unix:/run/secret@x.db", r"'.*x\.db' is the address of a server"),
+        ("unix://root:secret@/run/x.sock", r"'unix:///run/x\.sock' is no address of a socket"),
+        ("unix://root:secret@host/run/x.sock", r"'unix://host/run/x\.sock' is no address of a socket"),
+        ("unix:root:secret@/run/x.sock", r"'/run/x\.sock' is no address of a socket"),
         ("root:secret@h:19530", r"milvus\.uri is 'h:19530', a path"),
         ("~nobody-of-that-name/milvus.db", "is no path"),
     ],
@@ -161,6 +164,8 @@ def test_a_password_that_is_a_word_garbles_no_message() -> None:
     assert message == "Cannot connect to Milvus at http://h:1: nobody there."
 
 
-@pytest.mark.parametrize("uri", ["HTTP://root:pw@h:19530/books", "tcp://h", "https://[::1]:443", "unix:/run/a@b"])
+@pytest.mark.parametrize(
+    "uri", ["HTTP://root:pw@h:19530/books", "tcp://h", "https://[::1]:443", "unix:/run/a@b", "unix:///run/a"]
+)
 def test_what_is_an_address(uri: str) -> None:
     require_address(uri)
