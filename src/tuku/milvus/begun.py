@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuku.load_ledger import LoadLedger
+from tuku.load_ledger import STAGING_FOLDER, LoadLedger
 from tuku.milvus import alias, collection
 from tuku.milvus.export import rows_per_file
 from tuku.milvus.fields import Layout
 from tuku.milvus.identity import content, is_for, target
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.rows import SCALAR_COLUMNS, scalar_columns
-from tuku.milvus.staging import STAGING_FOLDER, Staging
+from tuku.milvus.staging import Staging
 from tuku.milvus.swap import end_cut_off
 from tuku.schemas import IMAGES
 
