@@ -208,6 +208,16 @@ def test_an_edited_ledger_has_no_other_folder_removed(
     assert "is no load ledger of this version" in caplog.text
 
 
+def test_a_collection_that_has_lost_a_row_since_it_was_filled_is_begun_anew(uri: str, lake: MemoryLake) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        load(uri, lake, "r0", progress=dies_in("index"))
+    with connected(configured(uri).milvus) as client:
+        client.load_collection("tuku__r0")
+        client.delete("tuku__r0", ids=["i0"])
+    assert load(uri, lake, "r1").collection == "tuku__r1"
+    assert (collections(uri), ledgers(uri)) == (["tuku__r1"], [])
+
+
 def test_ingest_that_was_killed_while_it_loaded_goes_on_when_it_is_run_again(
     tuku: Tuku, photographs: list[Path]
 ) -> None:

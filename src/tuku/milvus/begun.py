@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from tuku.load_ledger import STAGING_FOLDER, LoadLedger
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tuku.config import MilvusConfig
     from tuku.milvus.context import LoadContext
     from tuku.storage import Storage
+
+logger = logging.getLogger(__name__)
 
 
 def begun(context: LoadContext) -> LoadLedger | None:
@@ -132,6 +135,9 @@ def _can_go_on(context: LoadContext, ledger: LoadLedger) -> bool:
     """Whether its collection is to have this very content, and readers do not see it yet."""
     filling = ledger.filled is not None or ledger.rows_per_file > 0  # half of the inserts would have to be found out
     if not (filling and ledger.content == content(context) and collection.exists(context.client, ledger.collection)):
+        return False
+    if ledger.filled is not None and collection.estimated(context.client, ledger.collection) < ledger.filled:
+        logger.warning("%s has lost rows since it was filled: it is filled anew", ledger.collection)
         return False
     if context.config.load.alias:  # one that was proven, and not shown before the load was cut off, is proven again
         return alias.resolve(context.client, context.target) != ledger.collection
