@@ -219,10 +219,11 @@ def index_note(index: IndexConfig) -> dict[str, str]:
 
 def noted(notes: Mapping[str, str]) -> dict[str, Any]:
     """What was asked for, of a collection with these properties; empty if they do not tell."""
-    with suppress(ValueError):
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
         asked = json.loads(notes.get(INDEX, ""))
-        if isinstance(asked, dict):
-            return asked
+        kind, metric, params = asked["type"], asked["metric"], asked["params"]
+        if isinstance(kind, str) and isinstance(metric, str) and isinstance(params, dict):
+            return {"type": kind, "metric": metric, "params": params}
     return {}
 
 
