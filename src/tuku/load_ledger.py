@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from tuku.storage import storage_at
 
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FOLDER = "loads"
+
+STAGING_FOLDER = "tuku-staging"
+"""Below `load.staging_uri`. The folder of one load in it is ``<collection>-<run_id>``: only such a one is removed."""
+
+_STAGED_IN = re.compile(rf"(?P<root>(?:/[^\0]*)?|s3://[^\0]+)/{STAGING_FOLDER}/(?P<folder>[\w.-]+)")
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,20 @@ class StagedFile:
     state: Literal["staged", "starting", "importing", "done"] = "staged"
     job_id: str = ""
     failures: int = 0
+
+
+class _Kept(BaseModel):
+    """What a ledger's file holds; anybody may have edited it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    collection: str
+    target: str
+    content: str
+    rows_per_file: NonNegativeInt = 0
+    staged_in: str = ""
+    files: dict[str, StagedFile]
+    filled: NonNegativeInt | None = None
 
 
 @dataclass
@@ -77,10 +99,9 @@ class LoadLedger:
         """Those that are kept."""
         for name in storage.files(FOLDER, ".json"):
             try:
-                kept = json.loads(storage.read(name))
-                files = {file: StagedFile(**about) for file, about in kept.pop("files").items()}
-                ledger = cls(storage, **kept, files=files)
-            except (ValueError, KeyError, TypeError, AttributeError):
+                ledger = cls(storage, **dict(_Kept.model_validate_json(storage.read(name))))
+                ledger._staged()
+            except ValueError:
                 logger.warning("%s is no load ledger of this version, and is passed over", storage.where(name))
                 continue
             if name == f"{FOLDER}/{ledger.collection}.json":  # of a tuku that named it by its collection alone
@@ -115,6 +136,20 @@ class LoadLedger:
         Raises:
             StorageError, StoppedError: they cannot be removed. Then the ledger stays: it alone says where they are.
         """
-        if self.staged_in:
-            storage_at(self.staged_in).remove_all("")
+        if staged := self._staged():
+            root, folder = staged
+            storage_at(root).remove_all(folder)
         self.storage.remove(self.name)
+
+    def _staged(self) -> tuple[str, str] | None:
+        """`load.staging_uri` as it was, and this load's folder below it; None: nothing was staged.
+
+        Raises:
+            ValueError: it is not the folder of a load of this collection.
+        """
+        if not self.staged_in:
+            return None
+        place = _STAGED_IN.fullmatch(self.staged_in)
+        if place is None or not place["folder"].startswith(f"{self.collection}-"):
+            raise ValueError(f"{self.staged_in} is not where files of {self.collection} are staged")
+        return place["root"] or "/", f"{STAGING_FOLDER}/{place['folder']}"

@@ -6,6 +6,7 @@ Where Milvus is a server, `test_load_kills.py` kills real processes, at moments 
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fakes.memory_lake import MemoryLake, configured, failed, images
 from fakes.nights import KilledError
 from tuku.load_ledger import LoadLedger
 from tuku.milvus import alias, collection
+from tuku.milvus import index as collection_index
 from tuku.milvus.begun import forget_shown
 from tuku.milvus.connect import connected
 from tuku.milvus.job import LoadReport
@@ -165,3 +167,56 @@ def test_readers_who_were_led_back_are_not_led_forward_again_by_what_was_cut_off
         forget_shown(client, world.config.milvus, DiskStorage(world.folder / "ledgers"))
         alias.point(client, "tuku", "tuku__r1")
     assert world.load("r3", "rebuild").collection == "tuku__r3"
+
+
+class Indexes:
+    """Milvus Lite with a record of how each field's index was made, which it does not tell."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *, alias: bool) -> None:
+        self.folder, self.alias = folder, alias
+        self.lake = MemoryLake(images(IDS, "n1"))
+        self.made = dict[str, Any]()
+        create = MilvusClient.create_index
+
+        def recorded(client: MilvusClient, name: str, wanted: Any, **named: Any) -> None:
+            create(client, name, wanted, **named)
+            self.made |= {each["field_name"]: each["params"]["M"] for each in map(methodcaller("to_dict"), wanted)}
+
+        monkeypatch.setattr(MilvusClient, "create_index", recorded)
+
+    def load(self, run_id: str, links: int) -> LoadReport:
+        index = {"params": {"M": links}}
+        config = configured(str(self.folder / "milvus.db"), milvus={"index": index}, load={"alias": self.alias})
+        return memory_lake.run(config, self.lake, self.folder / "ledgers", run_id)
+
+    def dies(self, owner: Any, name: str, when: str, links: int) -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(owner, name, dying(getattr(owner, name), when))
+            with pytest.raises(KilledError):
+                self.load("r1", links)
+
+
+BUILD = [(collection_index, "note"), (MilvusClient, "create_index")]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("owner", "name"), BUILD)
+def test_an_index_of_a_load_that_died_is_not_taken_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, when: str
+) -> None:
+    indexes = Indexes(tmp_path, monkeypatch, alias=True)
+    indexes.dies(owner, name, when, links=4)
+    assert indexes.load("r2", links=64).collection == "tuku__r1"
+    assert indexes.made == {"image_embedding": 64, "text_embedding": 64}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("owner", "name"), [*BUILD, (MilvusClient, "drop_index")])
+def test_an_index_whose_exchange_was_cut_off_is_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, when: str
+) -> None:
+    indexes = Indexes(tmp_path, monkeypatch, alias=False)
+    indexes.load("r0", links=4)
+    indexes.dies(owner, name, when, links=64)
+    assert indexes.load("r2", links=64).strategy == "upsert"
+    assert indexes.made == {"image_embedding": 64, "text_embedding": 64}

@@ -187,13 +187,35 @@ def test_the_ledger_of_an_earlier_tuku_goes_with_its_files(uri: str, lake: Memor
     with pytest.raises(KeyboardInterrupt):
         load(uri, lake, "r0", progress=dies_in("index"))
     [made] = (tmp_path / "ledgers" / "loads").iterdir()
-    (tmp_path / "staged" / "r0").mkdir(parents=True)
-    text = made.read_text().replace('"staged_in": ""', f'"staged_in": "{tmp_path / "staged" / "r0"}"')
+    staged = tmp_path / "tuku-staging" / "tuku__r0-r0"
+    staged.mkdir(parents=True)
+    text = made.read_text().replace('"staged_in": ""', f'"staged_in": "{staged}"')
     made.with_name("tuku__r0.json").write_text(text.replace('"content": "', '"content": "another '))
     made.unlink()
     assert load(uri, lake, "r1").collection == "tuku__r1"
     assert (collections(uri), ledgers(uri)) == (["tuku__r1"], [])
-    assert not (tmp_path / "staged" / "r0").exists()
+    assert not staged.exists()
+
+
+def test_an_edited_ledger_has_no_other_folder_removed(
+    uri: str, lake: MemoryLake, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        load(uri, lake, "r0", progress=dies_in("index"))
+    [made] = (tmp_path / "ledgers" / "loads").iterdir()
+    made.write_text(made.read_text().replace('"staged_in": ""', f'"staged_in": "{tmp_path}"'))
+    assert load(uri, lake, "r1").collection == "tuku__r1"
+    assert "is no load ledger of this version" in caplog.text
+
+
+def test_a_collection_that_has_lost_a_row_since_it_was_filled_is_begun_anew(uri: str, lake: MemoryLake) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        load(uri, lake, "r0", progress=dies_in("index"))
+    with connected(configured(uri).milvus) as client:
+        client.load_collection("tuku__r0")
+        client.delete("tuku__r0", ids=["i0"])
+    assert load(uri, lake, "r1").collection == "tuku__r1"
+    assert (collections(uri), ledgers(uri)) == (["tuku__r1"], [])
 
 
 def test_ingest_that_was_killed_while_it_loaded_goes_on_when_it_is_run_again(

@@ -20,6 +20,7 @@ from tuku.milvus.capabilities import ask
 from tuku.milvus.connect import connected
 from tuku.milvus.filters import ids_in, quoted
 from tuku.milvus.load import flush, upsert
+from tuku.milvus.loaded_runs import MAX_LISTED
 from tuku.milvus.reader import require_searchable
 from tuku.milvus.search import everything, search
 from tuku.milvus.target import check_target
@@ -551,6 +552,15 @@ def test_images_that_left_the_catalogue_leave_the_collection(uri: str, lake: Mem
     assert (report.strategy, report.deleted, report.inserted) == ("upsert", len(NASTY_IDS) + 1, 0)
     assert not failed(report)
     assert run(config, lake, "r3").deleted == 0
+
+
+def test_another_lake_does_not_take_the_place_of_one_with_very_many_runs(uri: str, lake: MemoryLake) -> None:
+    """Of those the collection lists the newest, and one bound for all others."""
+    lake.committed |= {f"s{n:03d}" for n in range(MAX_LISTED + 2)}
+    run(configured(uri), lake)
+    older = MemoryLake(images([f"j{n}" for n in range(500)], "r0"))
+    with pytest.raises(ConfigError, match=r"tuku__r1 was filled from another lake"):
+        run(configured(uri), older, "r2")
 
 
 @pytest.mark.parametrize("strategy", ["auto", "upsert"])

@@ -169,10 +169,11 @@ def test_two_lakes_that_fill_one_alias_leave_each_other_alone_and_the_later_one_
     assert names(config) == ["tuku__r1", "tuku__m1"]
 
 
-def test_notes_that_nobody_can_read_are_passed_over(uri: str, lake: MemoryLake) -> None:
+@pytest.mark.parametrize("proven_at", ["yesterday", "9" * 26])
+def test_notes_that_nobody_can_read_are_passed_over(uri: str, lake: MemoryLake, proven_at: str) -> None:
     config = three(uri, lake)
     with connected(config.milvus) as client:
-        notes = {alias.PROVEN_AT: "yesterday", index.INDEX: "{", "tuku.runs": "[]"}
+        notes = {alias.PROVEN_AT: proven_at, index.INDEX: "{", "tuku.runs": "[]"}
         client.alter_collection_properties("tuku__r2", properties=notes)
         found = {each.name: each for each in shelf.shelved(client, config)}
     assert (found["tuku__r2"].proven_at, found["tuku__r2"].index) == (None, {})

@@ -23,6 +23,7 @@ RUN = "tuku.run"
 PROVEN_AT = "tuku.proven_at"
 BEFORE = "tuku.before"
 
+NS_DIGITS = 19  # of a time in ns until the year 2286
 MAX_NAME = 255  # characters, Milvus' limit for a collection's name
 
 
@@ -136,7 +137,7 @@ def behind(client: MilvusClient, alias: str) -> dict[str, dict[str, str]]:
 def proven_at_ns(notes: Mapping[str, str]) -> int | None:
     """When a collection of these properties was proven, in ns since 1970; None if it was not."""
     noted = notes.get(PROVEN_AT, "")
-    return int(noted) if noted.isdecimal() else None
+    return int(noted) if noted.isdecimal() and len(noted) <= NS_DIGITS else None
 
 
 def proven_now() -> dict[str, str]:

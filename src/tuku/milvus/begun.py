@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from tuku.load_ledger import LoadLedger
+from tuku.load_ledger import STAGING_FOLDER, LoadLedger
 from tuku.milvus import alias, collection
 from tuku.milvus.export import rows_per_file
 from tuku.milvus.fields import Layout
 from tuku.milvus.identity import content, is_for, target
 from tuku.milvus.loaded_runs import LoadedRuns
 from tuku.milvus.rows import SCALAR_COLUMNS, scalar_columns
-from tuku.milvus.staging import STAGING_FOLDER, Staging
+from tuku.milvus.staging import Staging
 from tuku.milvus.swap import end_cut_off
 from tuku.schemas import IMAGES
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tuku.config import MilvusConfig
     from tuku.milvus.context import LoadContext
     from tuku.storage import Storage
+
+logger = logging.getLogger(__name__)
 
 
 def begun(context: LoadContext) -> LoadLedger | None:
@@ -132,6 +135,9 @@ def _can_go_on(context: LoadContext, ledger: LoadLedger) -> bool:
     """Whether its collection is to have this very content, and readers do not see it yet."""
     filling = ledger.filled is not None or ledger.rows_per_file > 0  # half of the inserts would have to be found out
     if not (filling and ledger.content == content(context) and collection.exists(context.client, ledger.collection)):
+        return False
+    if ledger.filled is not None and collection.estimated(context.client, ledger.collection) < ledger.filled:
+        logger.warning("%s has lost rows since it was filled: it is filled anew", ledger.collection)
         return False
     if context.config.load.alias:  # one that was proven, and not shown before the load was cut off, is proven again
         return alias.resolve(context.client, context.target) != ledger.collection

@@ -72,12 +72,10 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
     # pymilvus sends each parameter by itself, which servers want; Milvus Lite reads none but a dictionary of them.
     sent = {"params": params} if able.lite else params
     with milvus_errors(f"building the indexes of collection {name}"):
-        exchanged = any(client.list_indexes(name, field_name=field) for field in vector_fields(config))
-        if exchanged:
-            client.release_collection(name)
+        exchanged = _drop_indexes(client, name, config)
+        # While there is no index: cut off anywhere, one that is there is the one that is noted.
+        note(client, name, index_note(config.index))
         for field in vector_fields(config):
-            for old in client.list_indexes(name, field_name=field):
-                client.drop_index(name, old)
             wanted = client.prepare_index_params()
             wanted.add_index(
                 field,
@@ -88,8 +86,18 @@ def build_indexes(client: MilvusClient, name: str, config: MilvusConfig, rows: i
             )
             # sync waits for `state`, which proves nothing, and asks Lite for an RPC that it does not have.
             client.create_index(name, wanted, timeout=config.timeout_s, sync=False)
-    note(client, name, index_note(config.index))
     return exchanged
+
+
+def _drop_indexes(client: MilvusClient, name: str, config: MilvusConfig) -> bool:
+    """Drop those of the vector fields, for which the collection is released. Returns whether there were any."""
+    there = any(client.list_indexes(name, field_name=field) for field in vector_fields(config))
+    if there:
+        client.release_collection(name)
+    for field in vector_fields(config):
+        for old in client.list_indexes(name, field_name=field):
+            client.drop_index(name, old)
+    return there
 
 
 def _index_metadata(client: MilvusClient, name: str, config: MilvusConfig, able: Capabilities) -> None:
@@ -211,10 +219,11 @@ def index_note(index: IndexConfig) -> dict[str, str]:
 
 def noted(notes: Mapping[str, str]) -> dict[str, Any]:
     """What was asked for, of a collection with these properties; empty if they do not tell."""
-    with suppress(ValueError):
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
         asked = json.loads(notes.get(INDEX, ""))
-        if isinstance(asked, dict):
-            return asked
+        kind, metric, params = asked["type"], asked["metric"], asked["params"]
+        if isinstance(kind, str) and isinstance(metric, str) and isinstance(params, dict):
+            return {"type": kind, "metric": metric, "params": params}
     return {}
 
 

@@ -32,9 +32,11 @@ class LoadedRuns:
         """From a collection's properties; None where no load has been finished, or nobody can read the note."""
         try:
             noted = json.loads(properties[RUNS])
-            return cls(through=noted["through"], ids=frozenset(noted["ids"]))
-        except (KeyError, ValueError, TypeError):
+            through, ids = noted["through"], noted["ids"]
+        except (KeyError, ValueError, TypeError, RecursionError):
             return None
+        readable = isinstance(ids, list) and all(isinstance(text, str) for text in [through, *ids])
+        return cls(through, frozenset(ids)) if readable else None
 
     def __contains__(self, run_id: object) -> bool:
         return run_id in self.ids or (isinstance(run_id, str) and run_id <= self.through)

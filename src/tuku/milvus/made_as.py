@@ -53,19 +53,30 @@ def changes(properties: Mapping[str, str], config: MilvusConfig) -> str:
 
 
 def replicas(properties: Mapping[str, str], config: MilvusConfig) -> int:
-    """How many copies are loaded: as many as it was made with, for a server before 2.5 refuses another number."""
-    return int(_noted(properties).get("replicas", config.replicas))
+    """How many copies are loaded: as many as it was made with, for a server before 2.5 refuses another number.
+
+    Raises:
+        ConfigError: the property is not what tuku writes.
+    """
+    copies = _noted(properties).get("replicas", config.replicas)
+    if type(copies) is not int or copies < 1:
+        raise _not_ours(properties)
+    return copies
 
 
 def _noted(properties: Mapping[str, str]) -> dict[str, Any]:
-    text = properties.get(MADE_AS, "{}")
     try:
-        noted = json.loads(text)
-    except ValueError:
+        noted = json.loads(properties.get(MADE_AS, "{}"))
+    except (ValueError, RecursionError):
         noted = None
     if not isinstance(noted, dict):
-        raise ConfigError(f"The property {MADE_AS} of the collection is {text[:80]!r}, which tuku does not write.")
+        raise _not_ours(properties)
     return noted
+
+
+def _not_ours(properties: Mapping[str, str]) -> ConfigError:
+    text = properties[MADE_AS][:80]
+    return ConfigError(f"The property {MADE_AS} of the collection is {text!r}, which tuku does not write.")
 
 
 def _text(value: Any) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from tuku.errors import ConfigError
 from tuku.milvus import alias, collection, index, made_as
 from tuku.milvus.address import is_local
-from tuku.milvus.calls import milvus_errors
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -160,7 +159,7 @@ def _look(client: MilvusClient, config: Config, name: str, *, live: bool) -> She
     return Shelved(
         name=name,
         run=notes.get(alias.RUN, ""),
-        rows=collection.count(client, name) if loaded == "Loaded" else _estimated(client, name),
+        rows=collection.count(client, name) if loaded == "Loaded" else collection.estimated(client, name),
         counted=loaded == "Loaded" or is_local(config.milvus.uri),  # the embedded one keeps its own count right
         index=index.noted(notes),
         vector_space=f"{model}, {dim}" if model else "",
@@ -169,8 +168,3 @@ def _look(client: MilvusClient, config: Config, name: str, *, live: bool) -> She
         live=live,
         loaded=loaded,
     )
-
-
-def _estimated(client: MilvusClient, name: str) -> int:
-    with milvus_errors(f"asking for the rows of collection {name}"):
-        return int(client.get_collection_stats(name)["row_count"])

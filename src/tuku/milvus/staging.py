@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from tuku.errors import ConfigError, StorageError, TukuError
+from tuku.load_ledger import STAGING_FOLDER
 from tuku.milvus.address import without_credentials
 from tuku.storage import DiskStorage, Storage, storage_at
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 _SCHEMES = {"", "file", "s3"}
 _REMEDY = "Set it to the bucket that Milvus reads, as s3://bucket/prefix, or to a folder that it shares."
 _PROBE = b"tuku"
-
-
-STAGING_FOLDER = "tuku-staging"
-"""Below `load.staging_uri`: nothing outside of it is ever removed."""
 
 
 @dataclass(frozen=True)

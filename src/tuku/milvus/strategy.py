@@ -42,7 +42,8 @@ def choose(context: LoadContext, live: str | None) -> tuple[Strategy, str]:
     if loaded is None:
         # Its import may still be under way, and would double what is upserted.
         return "rebuild", f"no load into {live} was ever finished"
-    if loaded != LoadedRuns() and not any(run_id in loaded for run_id in context.lake.run_ids()):
+    # `through` says nothing of whose runs they were: only those that are listed count.
+    if loaded != LoadedRuns() and loaded.ids.isdisjoint(context.lake.run_ids()):
         raise ConfigError(
             f"The collection {live} was filled from another lake: none of its runs is in {context.lake_uri}.",
             "Check lake.uri and milvus.collection. If this lake shall take its place: `tuku load --strategy rebuild`.",

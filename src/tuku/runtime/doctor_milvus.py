@@ -38,7 +38,8 @@ def check_staging(config: Config) -> str | Skipped:
         StorageError: they cannot be written there.
         StoppedError: the bucket does not answer.
     """
-    from tuku.milvus.staging import STAGING_FOLDER, Staging
+    from tuku.load_ledger import STAGING_FOLDER
+    from tuku.milvus.staging import Staging
 
     if config.load.staging_uri is None:
         return Skipped("load.staging_uri is not set: nothing is staged")

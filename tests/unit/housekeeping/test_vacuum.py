@@ -300,7 +300,7 @@ def cut_off(lake: Lake, collection: str, staged_in: str) -> LoadLedger:
 def test_a_load_that_was_never_gone_on_with_goes_with_its_staged_files(lake: Lake, tmp_path: Path) -> None:
     night(lake, ok="a")
     remove(lake, find_removals(lake, later(0)), STEPS)
-    staged = tmp_path / "staged" / "tuku__r1"
+    staged = tmp_path / "tuku-staging" / "tuku__r1-r1"
     staged.mkdir(parents=True)
     (staged / "part-00000.parquet").write_bytes(b"")
     cut_off(lake, "tuku__r1", str(staged))
@@ -312,11 +312,16 @@ def test_a_load_that_was_never_gone_on_with_goes_with_its_staged_files(lake: Lak
     assert staged.parent.exists()
 
 
-def test_a_ledger_stays_whose_staged_files_cannot_be_removed(lake: Lake, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_ledger_stays_whose_staged_files_cannot_be_removed(
+    lake: Lake, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
     night(lake, ok="a")
-    stays = cut_off(lake, "tuku__r1", "gone://bucket/tuku__r1")
+    staged = tmp_path / "tuku-staging" / "tuku__r1-r1"
+    staged.parent.mkdir()
+    staged.symlink_to(lake.storage.uri)
+    stays = cut_off(lake, "tuku__r1", str(staged))
     cut_off(lake, "tuku__r2", "")
     lake.storage.write("loads/strange.json", b"{")
     vacuum(lake, later(7.1))
     assert lake.storage.files("loads") == ["loads/strange.json", stays.name]
-    assert f"{stays.name} stays: what was staged in gone://bucket/tuku__r1 cannot be removed" in caplog.text
+    assert f"{stays.name} stays: what was staged in {staged} cannot be removed" in caplog.text

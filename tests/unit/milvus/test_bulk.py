@@ -30,6 +30,7 @@ from tuku.storage import DiskStorage
 
 LAYOUT = Layout(("image_embedding",), DIM)
 ROWS = images([f"i{n}" for n in range(25)], "r1")
+STAGED = "tuku-staging/tuku__r1-r1"
 
 
 @pytest.fixture(autouse=True)
@@ -58,14 +59,14 @@ def test_a_lake_that_cannot_be_read_is_named_as_that(tmp_path: Path) -> None:
 
 def begun(folder: Path) -> LoadLedger:
     ledger = LoadLedger(
-        DiskStorage(folder / "lake"), "tuku__r1", "here", "content", rows_per_file=10, staged_in=str(folder / "staged")
+        DiskStorage(folder / "lake"), "tuku__r1", "here", "content", rows_per_file=10, staged_in=str(folder / STAGED)
     )
     ledger.save()
     return ledger
 
 
 def bulk(folder: Path, importer: PlayedImporter, ledger: LoadLedger | None = None, **changes) -> BulkImport:
-    staging = Staging(DiskStorage(folder / "staged"), str(folder / "staged"))
+    staging = Staging(DiskStorage(folder / STAGED), str(folder / STAGED))
     given = {"in_flight": 2, "stall_s": 60.0, "before_each": lambda: None, "progress": lambda rows: None, **changes}
     return BulkImport(importer, staging, ledger or next(LoadLedger.all(DiskStorage(folder / "lake"))), LAYOUT, **given)
 
@@ -127,7 +128,7 @@ def test_an_import_that_fails_is_started_again(tmp_path: Path) -> None:
 def test_one_that_fails_for_good_is_named_and_the_next_load_goes_on(tmp_path: Path) -> None:
     importer = PlayedImporter({"part-00001.parquet": ["fail"] * MOST_FAILURES})
     with pytest.raises(
-        ImportFailedError, match=r"staged/part-00001.parquet .* failed 3 times.* disk of the index"
+        ImportFailedError, match=r"tuku__r1-r1/part-00001.parquet .* failed 3 times.* disk of the index"
     ) as raised:
         bulk(tmp_path, importer, begun(tmp_path)).run(tables())
     assert raised.value.exit_code == 4
@@ -152,7 +153,7 @@ def test_one_that_never_ends_is_named_and_the_next_load_begins_anew(tmp_path: Pa
         bulk(tmp_path, importer, begun(tmp_path), stall_s=0.05).run(tables())
     assert raised.value.exit_code == 4
     assert list(LoadLedger.all(DiskStorage(tmp_path / "lake"))) == []
-    assert not (tmp_path / "staged").exists()
+    assert not (tmp_path / STAGED).exists()
 
 
 @pytest.fixture
@@ -256,7 +257,7 @@ def test_a_staged_file_that_is_gone_or_spoilt_is_written_again(tmp_path: Path, s
     with pytest.raises(LeaseLostError):
         stopped.run(tables())
     assert importer.started == []
-    spoil(tmp_path / "staged" / "part-00000.parquet")
+    spoil(tmp_path / STAGED / "part-00000.parquet")
     bulk(tmp_path, importer).run(tables())
     assert importer.imported == {f"i{n}": 1 for n in range(25)}
 

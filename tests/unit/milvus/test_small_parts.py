@@ -14,11 +14,13 @@ from tuku.config import MilvusConfig
 from tuku.errors import ConfigError, MilvusError
 from tuku.milvus import load as loading
 from tuku.milvus.address import is_local
-from tuku.milvus.alias import collection_name
+from tuku.milvus.alias import PROVEN_AT, collection_name, proven_at_ns
 from tuku.milvus.connect import MissingFileError, connect
 from tuku.milvus.filters import ids_in, quoted
+from tuku.milvus.index import INDEX, noted
 from tuku.milvus.load import regrouped
 from tuku.milvus.loaded_runs import MAX_LISTED, RUNS, LoadedRuns
+from tuku.milvus.made_as import MADE_AS, changes, replicas
 from tuku.milvus.reader import require_readable
 
 
@@ -41,20 +43,62 @@ def test_each_id_is_named_once() -> None:
 
 def test_the_ledger_reads_back_what_it_noted() -> None:
     assert LoadedRuns.read({}) is None
-    noted = LoadedRuns().adding(["r2", "r1"])
-    assert LoadedRuns.read(noted.note()) == noted
-    assert "r1" in noted
-    assert "r0" not in noted  # begun earlier, committed later: still to be loaded
+    runs = LoadedRuns().adding(["r2", "r1"])
+    assert LoadedRuns.read(runs.note()) == runs
+    assert "r1" in runs
+    assert "r0" not in runs  # begun earlier, committed later: still to be loaded
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "{",
+        "[]",
+        "[" * 5_000,
+        '{"through": 1, "ids": []}',
+        '{"through": null, "ids": []}',
+        '{"through": "", "ids": [1]}',
+        '{"through": "", "ids": "r1"}',
+        '{"through": ""}',
+    ],
+)
+def test_a_note_of_runs_that_tuku_does_not_write_is_not_read(note: str) -> None:
+    assert LoadedRuns.read({RUNS: note}) is None
+
+
+@pytest.mark.parametrize("copies", ["x", None, 0, -1, True, 1.5, [2]])
+def test_a_number_of_copies_that_tuku_does_not_write_is_named(copies: object) -> None:
+    notes = {MADE_AS: json.dumps({"replicas": copies})}
+    with pytest.raises(ConfigError, match=r"property tuku\.made_as of the collection is .*, which tuku does not write"):
+        replicas(notes, MilvusConfig())
+
+
+@pytest.mark.parametrize("note", ["[" * 5_000, "{", "7"])
+def test_a_note_of_how_it_was_made_that_nobody_can_read_is_named(note: str) -> None:
+    with pytest.raises(ConfigError, match=r"property tuku\.made_as of the collection is "):
+        changes({MADE_AS: note}, MilvusConfig())
+
+
+@pytest.mark.parametrize(
+    "note", ["[" * 5_000, "{", "7", '{"type": 5, "metric": "IP", "params": {}}', '{"type": "HNSW", "metric": "IP"}']
+)
+def test_a_note_of_an_index_that_tuku_does_not_write_tells_nothing(note: str) -> None:
+    assert noted({INDEX: note}) == {}
+
+
+@pytest.mark.parametrize("noted_at", ["9" * 26, "9" * 5_000, "yesterday", "-1", ""])
+def test_a_time_that_cannot_be_is_no_proof(noted_at: str) -> None:
+    assert proven_at_ns({PROVEN_AT: noted_at}) is None
 
 
 def test_the_ledger_of_many_runs_stays_small_and_forgets_none() -> None:
     runs = [f"20260101T{n:06d}" for n in range(3 * MAX_LISTED)]
-    noted = LoadedRuns()
+    loaded = LoadedRuns()
     for run in runs:
-        noted = noted.adding([run])
-    assert all(run in noted for run in runs)
-    assert "20260101T999999" not in noted
-    assert len(noted.note()[RUNS]) < 20_000
+        loaded = loaded.adding([run])
+    assert all(run in loaded for run in runs)
+    assert "20260101T999999" not in loaded
+    assert len(loaded.note()[RUNS]) < 20_000
 
 
 @given(st.lists(st.integers(min_value=0, max_value=50), max_size=8), st.integers(min_value=1, max_value=40))
