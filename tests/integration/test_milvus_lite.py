@@ -235,6 +235,17 @@ def test_a_collection_that_was_filled_with_what_the_lake_held_then_is_dropped(ur
         assert client.list_collections() == ["tuku__r1"]
 
 
+def test_without_an_alias_the_next_load_drops_what_one_with_an_alias_was_killed_over(
+    uri: str, lake: MemoryLake
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(configured(uri), lake, "r0", progress=killed_in("index"))
+    in_place = configured(uri, load={"alias": False})
+    assert failed(run(in_place, lake)) == []
+    with connected(in_place.milvus) as client:
+        assert client.list_collections() == ["tuku"]
+
+
 def test_a_filled_collection_that_failed_its_proof_is_not_gone_on_with(
     uri: str, lake: MemoryLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,6 +417,21 @@ def test_another_index_is_built_where_the_old_one_was(uri: str, lake: MemoryLake
         assert [state.indexed for state in before] == [500, 500]
 
 
+@pytest.mark.parametrize("other", [{"type": "FLAT"}, {"type": "HNSW", "params": {"M": 8}}])
+def test_behind_an_alias_no_upsert_exchanges_the_index_that_readers_use(
+    uri: str, lake: MemoryLake, other: dict
+) -> None:
+    run(configured(uri), lake)
+    with connected(configured(uri).milvus) as client:
+        before = collection.properties(client, "tuku")
+    changed = configured(uri, load={"strategy": "upsert"}, milvus={"index": other})
+    with pytest.raises(ConfigError, match=r"milvus\.index.*only a rebuild changes that.*tuku load --strategy rebuild"):
+        run(changed, lake, "r2")
+    with connected(configured(uri).milvus) as client:
+        assert client.describe_index("tuku", "text_embedding")["index_type"] == "HNSW"
+        assert collection.properties(client, "tuku") == before
+
+
 @pytest.mark.parametrize("with_alias", [True, False])
 def test_an_empty_lake_makes_an_empty_collection(uri: str, with_alias: bool) -> None:
     lake, config = MemoryLake(), configured(uri, load={"alias": with_alias})
@@ -439,6 +465,19 @@ def test_a_collection_that_is_not_tukus_is_not_touched(uri: str, lake: MemoryLak
         run(config, lake)
     with connected(config.milvus) as client:
         assert client.list_collections() == ["tuku"]
+
+
+@pytest.mark.parametrize("strategy", ["auto", "upsert", "rebuild"])
+def test_an_alias_of_somebody_elses_collection_is_not_taken_over(uri: str, lake: MemoryLake, strategy: str) -> None:
+    config = configured(uri, load={"strategy": strategy})
+    with connected(config.milvus) as client:
+        client.create_collection("their_products", dimension=4)
+        client.create_alias("their_products", "tuku")
+    with pytest.raises(ConfigError, match=r"their_products was not made by tuku.*milvus\.collection.*alias"):
+        run(config, lake)
+    with connected(config.milvus) as client:
+        assert alias.resolve(client, "tuku") == "their_products"
+        assert client.list_collections() == ["their_products"]
 
 
 def test_of_rows_with_one_id_the_last_wins(uri: str) -> None:
@@ -532,6 +571,21 @@ def test_a_lake_that_has_shrunk_does_not_empty_the_collection(
         assert run(config, shrunk, "r2").strategy == "rebuild"
     with connected(config.milvus) as client:
         assert collection.count(client, "tuku") == (20 if refused else rows)
+
+
+@pytest.mark.parametrize("strategy", ["auto", "upsert", "rebuild"])
+def test_a_lake_whose_images_have_all_gone_empties_the_collection_if_so_many_may(uri: str, strategy: str) -> None:
+    ids = [f"id-{number}" for number in range(20)]
+    lake = MemoryLake(images(ids, "r1"))
+    run(configured(uri), lake)
+    lake.remove(ids, "r2")
+    with pytest.raises(ConfigError, match=r"--set limits\.max_deleted_fraction=1"):
+        run(configured(uri, load={"strategy": strategy}), lake, "r2")
+    allowed = configured(uri, load={"strategy": strategy}, limits={"max_deleted_fraction": 1})
+    assert failed(run(allowed, lake, "r3")) == []
+    with connected(allowed.milvus) as client:
+        index.load(client, "tuku", 20)
+        assert collection.count(client, "tuku") == 0
 
 
 def test_another_metric_is_refused_in_place_and_by_search(uri: str, lake: MemoryLake) -> None:

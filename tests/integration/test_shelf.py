@@ -151,6 +151,65 @@ def test_a_collection_that_is_not_proven_is_listed_and_never_gone_back_to(uri: s
             go_back(config, to)
 
 
+def upserted_badly(uri: str, lake: MemoryLake, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load in place whose proof does not hold."""
+    with monkeypatch.context() as patched:
+        patched.setattr("tuku.milvus.verify.collection.count", lambda client, name: 7)
+        config = configured(uri, load={"strategy": "upsert"})
+        assert failed(memory_lake.run(config, lake, Path(uri).parent / "ledgers", run_id)) == ["rows"]
+
+
+def test_readers_are_not_led_back_to_what_failed_its_last_proof(
+    uri: str, lake: MemoryLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(uri, lake, "r1")
+    upserted_badly(uri, lake, "r2", monkeypatch)
+    load(uri, lake, "r3")
+    config = configured(uri)
+    with connected(config.milvus) as client:
+        assert [(each.name, each.proven_at is None) for each in shelf.shelved(client, config)] == [
+            ("tuku__r1", True),
+            ("tuku__r3", False),
+        ]
+    for to in (None, "tuku__r1"):
+        with pytest.raises(ConfigError, match=r"no earlier collection|not a proven collection"):
+            go_back(config, to)
+    load(uri, lake, "r4")
+    assert names(config) == ["tuku__r4", "tuku__r3"]  # and it does not stay
+
+
+def test_away_from_what_failed_its_last_proof_it_is_back_to_what_was_seen_before(
+    uri: str, lake: MemoryLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = three(uri, lake)
+    go_back(config)
+    upserted_badly(uri, lake, "r4", monkeypatch)
+    assert go_back(config) == ("tuku__r2", "tuku__r1")
+    with connected(config.milvus) as client:
+        collection.note(client, "tuku__r3", {alias.BEFORE: "", alias.UNPROVEN: "r5"})
+        alias.point(client, "tuku", "tuku__r3")
+    assert go_back(config) == ("tuku__r3", "tuku__r1")  # by the time
+
+
+@pytest.mark.parametrize("phase", ["index", "verify"])
+def test_a_load_in_place_that_was_killed_leaves_nothing_proven_and_the_next_one_proves_it(
+    uri: str, lake: MemoryLake, phase: str
+) -> None:
+    load(uri, lake, "r1")
+    config = configured(uri)
+    with connected(config.milvus) as client:
+        first = shelf.shelved(client, config)[0].proven_at
+    lake.add(images(["new"], "n2"))
+    in_place = {"strategy": "upsert"}
+    with pytest.raises(KeyboardInterrupt):
+        load(uri, lake, "r2", in_place, progress=killed_in(phase))
+    with connected(config.milvus) as client:
+        assert shelf.shelved(client, config)[0].proven_at is None
+    load(uri, lake, "r3", in_place)
+    with connected(config.milvus) as client:
+        assert shelf.shelved(client, config)[0].proven_at == first is not None
+
+
 def test_two_lakes_that_fill_one_alias_leave_each_other_alone_and_the_later_one_is_told(
     uri: str, lake: MemoryLake, tmp_path: Path
 ) -> None:
@@ -250,6 +309,30 @@ def test_as_many_are_kept_as_were_asked_for(uri: str, lake: MemoryLake) -> None:
     config = three(uri, lake)
     load(uri, lake, "r4", {**REBUILD, "keep": 0})
     assert names(config) == ["tuku__r4"]
+
+
+def test_what_another_alias_stands_for_is_neither_dropped_nor_released(
+    uri: str, lake: MemoryLake, caplog: pytest.LogCaptureFixture
+) -> None:
+    load(uri, lake, "r1")
+    config = configured(uri)
+    with pytest.raises(KeyboardInterrupt):
+        load(uri, lake, "r2", progress=killed_in("insert"))
+    with connected(config.milvus) as client:
+        client.create_alias("tuku__r1", "release_tag")
+        client.create_alias("tuku__r2", "trial")
+    for run_id in ("r3", "r4", "r5"):
+        load(uri, lake, run_id, {**REBUILD, "keep": 1})
+        assert set(names(config)) >= {"tuku__r1", "tuku__r2"}
+    assert "tuku__r1 is not dropped: release_tag stands for it" in caplog.text
+    assert "tuku__r2 is not dropped: trial stands for it" in caplog.text
+    with connected(config.milvus) as client:
+        index.load(client, "tuku__r1", 20)
+        assert "tuku__r1" not in alias.release_old(client, "tuku", None)
+        client.drop_alias("release_tag")
+        client.drop_alias("trial")
+    load(uri, lake, "r6", {**REBUILD, "keep": 1})
+    assert names(config) == ["tuku__r6", "tuku__r5"]
 
 
 @pytest.fixture

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from typing import TYPE_CHECKING
 
 from tuku.errors import ConfigError, MilvusError
 from tuku.milvus import collection
-from tuku.milvus.calls import COLLECTION_NOT_FOUND, milvus_errors
+from tuku.milvus.calls import COLLECTION_NOT_FOUND, is_transient, milvus_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Mapping
+    from collections.abc import Collection, Container, Iterable, Mapping
 
     from pymilvus import MilvusClient
 
+logger = logging.getLogger(__name__)
+
 # Notes on a collection: which alias it was made for, the newest run of the lake that it was made from, by which run,
-# when (ns since 1970) it was proven fit for it, and which collection readers saw before it.
+# when (ns since 1970) it was first proven fit for it, which run has begun to change it since (empty once that is proven
+# too), and which collection readers saw before it.
 ALIAS = "tuku.alias"
 NEWEST = "tuku.newest_run"
 RUN = "tuku.run"
 PROVEN_AT = "tuku.proven_at"
+UNPROVEN = "tuku.unproven"
 BEFORE = "tuku.before"
 
 NS_DIGITS = 19  # of a time in ns until the year 2286
@@ -49,6 +54,22 @@ def resolve(client: MilvusClient, alias: str) -> str | None:
                 raise
             return None
     return None if name == alias else name
+
+
+def standing_for(client: MilvusClient, name: str) -> list[str]:
+    """Every alias of a collection, in the order of the alphabet."""
+    from pymilvus.exceptions import MilvusException
+
+    with milvus_errors(f"listing the aliases of {name}"):
+        found = client.describe_collection(name).get("aliases") or []
+        if not found:
+            # Milvus Lite tells them here alone, Milvus 2.3 those of the database `default` alone.
+            try:
+                found = client.list_aliases(name)["aliases"]
+            except MilvusException as error:
+                if is_transient(error):
+                    raise
+    return sorted(str(each) for each in found)
 
 
 def require_alias_free(client: MilvusClient, alias: str) -> None:
@@ -135,7 +156,12 @@ def behind(client: MilvusClient, alias: str) -> dict[str, dict[str, str]]:
 
 
 def proven_at_ns(notes: Mapping[str, str]) -> int | None:
-    """When a collection of these properties was proven, in ns since 1970; None if it was not."""
+    """When a collection of these properties was first proven, in ns since 1970; None if what it holds now is not."""
+    return None if notes.get(UNPROVEN) else first_proven_at_ns(notes)
+
+
+def first_proven_at_ns(notes: Mapping[str, str]) -> int | None:
+    """When a collection of these properties was first proven, in ns since 1970, changed since or not; None if never."""
     noted = notes.get(PROVEN_AT, "")
     return int(noted) if noted.isdecimal() and len(noted) <= NS_DIGITS else None
 
@@ -146,9 +172,9 @@ def proven_now() -> dict[str, str]:
 
 
 def drop_unfinished(client: MilvusClient, alias: str, run_ids: Container[str]) -> list[str]:
-    """Drops fresh collections that a load of this lake was killed over. Returns their names.
+    """Drops collections that a load of this lake was killed over, or that failed their proof. Returns their names.
 
-    Those of another lake stay: it may be filling them.
+    Those of another lake stay: it may be filling them. So do those that an alias stands for.
 
     Args:
         client: an open client.
@@ -161,13 +187,13 @@ def drop_unfinished(client: MilvusClient, alias: str, run_ids: Container[str]) -
         for name, notes in behind(client, alias).items()
         if proven_at_ns(notes) is None and name != live and (NEWEST not in notes or notes[NEWEST] in run_ids)
     ]
-    for name in unfinished:
-        collection.drop(client, name)
-    return unfinished
+    return _drop(client, unfinished)
 
 
 def drop_old(client: MilvusClient, alias: str, keep: int, former: str | None = None) -> list[str]:
     """Drops all but the newest `keep` proven collections besides the live one. Returns their names.
+
+    Those that another alias stands for stay.
 
     Args:
         client: an open client.
@@ -180,13 +206,24 @@ def drop_old(client: MilvusClient, alias: str, keep: int, former: str | None = N
     times = {name: proven_at_ns(notes) for name, notes in behind(client, alias).items() if name != live}
     proven = {name: at for name, at in times.items() if at is not None}
     old = sorted(proven, key=lambda name: (name == former, proven[name]), reverse=True)[keep:]
-    for name in old:
-        collection.drop(client, name)
-    return old
+    return _drop(client, old)
+
+
+def _drop(client: MilvusClient, names: Iterable[str]) -> list[str]:
+    """Drops the collections that no alias stands for. Returns their names."""
+    dropped = []
+    for name in names:
+        others = standing_for(client, name)
+        if others:
+            logger.warning("%s is not dropped: %s stands for it.", name, ", ".join(others))
+        else:
+            collection.drop(client, name)
+            dropped.append(name)
+    return dropped
 
 
 def release_old(client: MilvusClient, alias: str, former: str | None) -> list[str]:
-    """Frees the server's memory of collections that are only kept. Returns their names.
+    """Frees the server's memory of collections that are only kept, and have no alias. Returns their names.
 
     Args:
         client: an open client.
@@ -196,7 +233,7 @@ def release_old(client: MilvusClient, alias: str, former: str | None) -> list[st
     """
     seen = {resolve(client, alias), former}
     proven = [name for name, notes in behind(client, alias).items() if proven_at_ns(notes) is not None]
-    kept = [name for name in proven if name not in seen]
+    kept = [name for name in proven if name not in seen and not standing_for(client, name)]
     for name in kept:
         with milvus_errors(f"releasing collection {name}"):
             client.release_collection(name)

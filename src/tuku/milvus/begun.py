@@ -54,8 +54,8 @@ def begin(context: LoadContext) -> LoadLedger:
     rows_per_import = _rows_per_file(context)
     _require_typed(context)
     # Nothing that can be refused comes after this: in place, readers lose what they see here.
+    alias.drop_unfinished(client, context.target, runs)  # load.alias may have been true then
     if config.load.alias:
-        alias.drop_unfinished(client, context.target, runs)
         name = alias.collection_name(context.target, context.run_id, client.list_collections())
         notes[alias.ALIAS] = context.target
     else:
@@ -74,8 +74,7 @@ def begin(context: LoadContext) -> LoadLedger:
 def forget_begun(context: LoadContext) -> None:
     """Forget rebuilds that were cut off, and drop what they filled: there is no need for them any more."""
     context.require_lease()
-    if context.config.load.alias:
-        alias.drop_unfinished(context.client, context.target, context.lake.run_ids())
+    alias.drop_unfinished(context.client, context.target, context.lake.run_ids())
     for ledger in _own(context.config.milvus, context.ledgers):
         end_cut_off(context, ledger.collection)
         ledger.remove()

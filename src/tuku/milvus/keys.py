@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pandas.util import hash_array
 
+from tuku.errors import MilvusError
 from tuku.milvus.calls import milvus_errors
 from tuku.milvus.fields import ID
+from tuku.milvus.filters import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,12 +46,29 @@ def all_ids(client: MilvusClient, name: str) -> Iterator[list[str]]:
     """All ids in a loaded collection, some thousand at a time, each once however often its key is there.
 
     Raises:
-        MilvusError: Milvus did not answer.
+        MilvusError: Milvus did not answer, or gave keys anew that it had given before.
+    """
+    last = ""
+    while page := _page_after(client, name, last):
+        if page[-1] <= last:  # both sort by code points
+            raise MilvusError(f"Milvus gives the same keys again while the keys of {name} are read.")
+        last = page[-1]
+        yield page
+
+
+def _page_after(client: MilvusClient, name: str, last: str) -> list[str]:
+    """The next keys in their order; none after the last.
+
+    As pymilvus' query_iterator asks for them, which puts the last key into its filter as it is, quotes and all.
     """
     with milvus_errors(f"reading the keys of {name}"):
-        pages = client.query_iterator(name, batch_size=BATCH, output_fields=[ID], consistency_level="Strong")
-        try:
-            while page := pages.next():
-                yield [str(row[ID]) for row in page]
-        finally:
-            pages.close()
+        rows = client.query(
+            name,
+            filter=f"{ID} > {quoted(last)}",
+            output_fields=[ID],
+            limit=BATCH,
+            consistency_level="Strong",
+            iterator="True",  # in the order of the keys
+            reduce_stop_for_best="True",  # from every segment those that come next
+        )
+    return [str(row[ID]) for row in rows]

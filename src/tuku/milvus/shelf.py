@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ class Shelved:
         index: that was asked for: ``type``, ``metric``, ``params``. Empty for a collection that has none yet.
         vector_space: the model whose vectors it holds, and their length.
         before: the collection that readers saw before it, if there was one; it may be gone.
-        proven_at: when it was proven (UTC); None: a load that has not been finished.
+        proven_at: when it was first proven (UTC); None: a load into it has not been finished, or has failed its proof.
         live: whether readers see it.
         loaded: ``Loaded``, ``Loading`` or ``NotLoad``.
     """
@@ -111,7 +111,10 @@ def _from_and_to(client: MilvusClient, config: Config, to: str | None) -> tuple[
     live = alias.resolve(client, target)
     if live is None:
         raise ConfigError(f"There is no alias {target}.", "Run `tuku load` first, or check milvus.collection.")
-    return live, _before(proven, live) if to is None else _named(proven, target, live, to)
+    others = [each for each in proven if each.name != live]
+    if to is not None:
+        return live, _named(others, target, live, to)
+    return live, _before(others, live, collection.properties(client, live))
 
 
 def _ready(client: MilvusClient, config: Config, name: str, embed_model: str, dim: int) -> None:
@@ -123,25 +126,23 @@ def _ready(client: MilvusClient, config: Config, name: str, embed_model: str, di
     index.load(client, name, config.milvus.timeout_s, replicas=copies)
 
 
-def _named(proven: list[Shelved], target: str, live: str, to: str) -> str:
-    """The collection that was asked for, if readers can see it."""
-    others = [each.name for each in proven if each.name != live]
+def _named(others: list[Shelved], target: str, live: str, to: str) -> str:
+    """The collection that was asked for, if it is one of the proven others."""
     if to == live:
         raise ConfigError(f"Readers see {to} already.")
-    if to not in others:
-        known = ", ".join(others) or "none"
+    names = [each.name for each in others]
+    if to not in names:
+        known = ", ".join(names) or "none"
         raise ConfigError(f"{to} is not a proven collection of {target}.", f"Those to go back to: {known}.")
     return to
 
 
-def _before(proven: list[Shelved], live: str) -> str:
-    """The collection that readers saw before the live one; if that is gone, the newest that is older than it."""
-    present = next((each for each in proven if each.name == live), None)
-    since = present.proven_at if present else None
-    others = [each for each in proven if each.name != live]
+def _before(others: list[Shelved], live: str, notes: Mapping[str, str]) -> str:
+    """Of the proven others that which readers saw before the live one; if it is gone, the newest that is older."""
+    since = _time(alias.first_proven_at_ns(notes))  # the live one may have failed its last proof
     earlier = [each.name for each in others if since and each.proven_at and each.proven_at < since]
     # By time alone it could be one that readers were led away from.
-    noted = [each.name for each in others if present and each.name == present.before]
+    noted = [each.name for each in others if each.name == notes.get(alias.BEFORE)]
     if not noted and not earlier:
         there = ", ".join(each.name for each in others)
         newer = f" Newer ones: {there} (`tuku rollback --to`)." if there else ""
@@ -153,7 +154,6 @@ def _before(proven: list[Shelved], live: str) -> str:
 
 def _look(client: MilvusClient, config: Config, name: str, *, live: bool) -> Shelved:
     notes = collection.properties(client, name)
-    proven_at = alias.proven_at_ns(notes)
     loaded = index.load_state(client, name)
     model, dim = notes.get(collection.EMBED_MODEL, ""), notes.get(collection.DIM, "")
     return Shelved(
@@ -164,7 +164,11 @@ def _look(client: MilvusClient, config: Config, name: str, *, live: bool) -> She
         index=index.noted(notes),
         vector_space=f"{model}, {dim}" if model else "",
         before=notes.get(alias.BEFORE, ""),
-        proven_at=datetime.fromtimestamp(proven_at / 1e9, timezone.utc) if proven_at else None,
+        proven_at=_time(alias.proven_at_ns(notes)),
         live=live,
         loaded=loaded,
     )
+
+
+def _time(ns: int | None) -> datetime | None:
+    return datetime.fromtimestamp(ns / 1e9, timezone.utc) if ns else None

@@ -50,8 +50,23 @@ def choose(context: LoadContext, live: str | None) -> tuple[Strategy, str]:
         )
     other = changes(notes, config.milvus)
     if config.load.strategy == "upsert":
+        _require_same_index(context, live)
         return "upsert", f"load.strategy is upsert{_stays(other)}"
     return _by_what_changed(context, live, other)
+
+
+def _require_same_index(context: LoadContext, live: str) -> None:
+    """Refuses to exchange the index that readers of an alias use: nobody could search meanwhile.
+
+    Raises:
+        ConfigError: another one is asked for.
+    """
+    config = context.config
+    if config.load.alias and not index.index_fits(context.client, live, config.milvus):
+        raise ConfigError(
+            f"The index of the collection {live} is not the one in milvus.index: only a rebuild changes that.",
+            "Set milvus.index back, or: `tuku load --strategy rebuild`.",
+        )
 
 
 def _stays(other: str) -> str:

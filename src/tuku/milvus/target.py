@@ -110,30 +110,46 @@ def misfit(client: MilvusClient, config: Config, live: str, space: tuple[str, in
 
 def require_fit(client: MilvusClient, config: Config, live: str, embed_model: str, dim: int) -> None:
     """Refuses a collection that can neither be filled further nor, with `load.strategy: rebuild`, replaced."""
+    if collection.vector_space(client, live) is None:
+        _refuse_foreign(config, live)
     if config.load.strategy != "rebuild":
         collection.require_vector_space(client, live, embed_model)
         collection.check_schema(client, live, config.milvus, dim)
         if not config.load.alias or config.load.strategy == "upsert":
             # With auto, behind an alias, another metric is a reason to rebuild; in place it would cut readers off.
             collection.require_metric(client, live, config.milvus.index.metric)
-    elif not config.load.alias and collection.vector_space(client, live) is None:
-        # Rebuilding in place drops the collection: never one that tuku has not made.
-        collection.require_vector_space(client, live, embed_model)
+
+
+def _refuse_foreign(config: Config, live: str) -> None:
+    """Neither is a collection that tuku has not made dropped, nor are its readers led away from it.
+
+    Raises:
+        ConfigError: with what to do.
+    """
+    target = config.milvus.collection
+    away = f"drop the alias {target}, if its readers are to see tuku's" if config.load.alias else "drop it yourself"
+    raise ConfigError(
+        f"The collection {live} was not made by tuku, which will not touch it.",
+        f"Set milvus.collection to another name, or {away}.",
+    )
 
 
 def require_no_collapse(client: MilvusClient, config: Config, live: str, rows: int) -> None:
     """A wrong lake.uri, or a disk that is not mounted, must not replace a full collection by an empty one.
 
     Raises:
-        ConfigError: the lake holds far fewer images than readers see, and nobody has asked for that.
+        ConfigError: the lake holds far fewer images than readers see, and nobody has asked for that; or none at all,
+            for which `load.strategy: rebuild` is not enough: it may be set for every night.
     """
     seen = _rows_to_see(client, config, live)
     least = seen * (1 - config.limits.max_deleted_fraction)
-    if seen and (not rows or (rows < least and config.load.strategy != "rebuild")):
+    asked_for = config.load.strategy == "rebuild" and rows > 0
+    if rows < least and not asked_for:
+        right = "--strategy rebuild" if rows else "--set limits.max_deleted_fraction=1"
         raise ConfigError(
             f"The lake holds {rows:,} images, the collection {live} {seen:,}: more would vanish than"
             f" limits.max_deleted_fraction ({config.limits.max_deleted_fraction:g}) allows.",
-            "Check lake.uri and milvus.collection. If the lake is right: `tuku load --strategy rebuild`."
+            f"Check lake.uri and milvus.collection. If the lake is right: `tuku load {right}`."
             " Readers see what they saw before.",
         )
 

@@ -27,6 +27,7 @@ def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     started = time.perf_counter()
     context.require_lease()
     rows = context.lake.rows()
+    collection.note(client, name, {alias.UNPROVEN: context.run_id})  # before anything changes
     exchanged = index.build_indexes(client, name, config.milvus, rows, context.able)
     remark = remarks(config.milvus.index, rows) if exchanged else ""
     deleted = load.delete(client, name, context.lake.deleted_since(noted), parallel=context.parallel)
@@ -46,8 +47,8 @@ def upsert(context: LoadContext, name: str, reason: str) -> Loaded:
     if outcome.proven:
         context.require_lease()
         # The time is that of the first proof; earlier versions of tuku noted none in place.
-        first = alias.proven_now() if alias.proven_at_ns(properties) is None else {}
-        collection.note(client, name, noted.adding(runs).note() | index.index_note(config.milvus.index) | first)
+        proven = {**(alias.proven_now() if alias.first_proven_at_ns(properties) is None else {}), alias.UNPROVEN: ""}
+        collection.note(client, name, noted.adding(runs).note() | index.index_note(config.milvus.index) | proven)
     return outcome
 
 
