@@ -59,5 +59,5 @@ clean: ## remove what demo and tests made; the environment stays
 
 .venv/dev.stamp: .venv/bin/pip pyproject.toml constraints.txt
 	@echo "Setting up .venv for development (a minute or two the first time) …"
-	@$(PIP) -e '.[local,demo,dashscope,openai,s3,cluster,serve,dev]'
+	@$(PIP) -e '.[local,demo,dashscope,openai,hf,s3,cluster,serve,dev]'
 	@touch $@ .venv/demo.stamp

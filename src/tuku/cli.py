@@ -15,6 +15,7 @@ from tuku.cli_collections import collections, rollback
 from tuku.cli_errors import errors
 from tuku.cli_evaluate import evaluate
 from tuku.cli_lake import lake
+from tuku.cli_models import models
 from tuku.cli_options import budget, catalogue, common, of_failed, overridden, patience, read_config, wait_s
 from tuku.cli_output import complain, fail, make_progress, show, show_proof, show_report
 from tuku.cli_search import search
@@ -156,6 +157,7 @@ cli.add_command(collections)
 cli.add_command(errors)
 cli.add_command(evaluate)
 cli.add_command(lake)
+cli.add_command(models)
 cli.add_command(rollback)
 cli.add_command(search)
 cli.add_command(serve)

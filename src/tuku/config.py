@@ -155,6 +155,9 @@ class EmbedConfig(Section):
     provider: Name = "local"
     model: ModelName | None = None
     dim: Count | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    batch_size: Count | None = None
     max_side_px: Annotated[int, Field(ge=32)] | None = None
     parameters: dict[str, bool | int | float | str] = Field(default={})
     base_url: Address | None = None
@@ -236,6 +239,7 @@ class RuntimeConfig(Section):
     address: Name = "local"
     workers: Annotated[int, Field(ge=0)] = 0
     worker_cpus: Annotated[float, Field(gt=0)] = 1.0
+    worker_gpus: NotNegative = 0.0
     block_rows: Count = 256
     slice_rows: Count | None = None
 

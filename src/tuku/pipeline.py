@@ -35,7 +35,7 @@ from tuku.terms import Terms
 Lane = Literal["io", "cpu", "gpu", "api"]
 """What a stage waits for: disks and networks, this machine's processors, or somebody's service."""
 
-_SLICE_ROWS, _SERVED_SLICE_ROWS = 32, 16
+_SLICE_ROWS, _SERVED_SLICE_ROWS, _GPU_SLICE_ROWS = 32, 16, 128
 _CALLS_TO_ROWS = 6
 """Rows under way for each request in flight: a slice is done when the slowest of its answers has come."""
 _SECONDS_UNDER_WAY = 20
@@ -88,10 +88,16 @@ class Models:
         model = self.by_stage().get(stage)
         return "cpu" if model is None else model.lane
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a model works on a GPU, if there is one."""
+        return any(model.lane == "gpu" for model in self.by_stage().values())
+
     def slice_rows(self, config: Config) -> int:
         """How many rows go through the stages together: fewer where all wait for the slowest answer."""
         served = any(model.lane == "api" for model in self.by_stage().values())
-        return config.runtime.slice_rows or (_SERVED_SLICE_ROWS if served else _SLICE_ROWS)
+        rows = _SERVED_SLICE_ROWS if served else _GPU_SLICE_ROWS if self.on_gpu else _SLICE_ROWS
+        return config.runtime.slice_rows or rows
 
     def block_rows(self, config: Config, workers: int) -> int:
         """How many rows each of so many workers writes together: no more than the slowest service does in a while."""

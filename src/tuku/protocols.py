@@ -114,6 +114,7 @@ class ModelDescription:
         terms: what it may be asked and what that costs; None for a model that nobody charges for or limits.
         languages: ISO 639-1 codes of the languages it understands or writes.
         licence: SPDX identifier of the weights.
+        parameters_m: how many of them it has, millions; None where nobody says.
         note: what it is and what it is not, for its users.
     """
 
@@ -127,6 +128,7 @@ class ModelDescription:
     terms: Terms | None = None
     languages: tuple[str, ...] = ()
     licence: str = ""
+    parameters_m: int | None = None
     note: str = ""
 
     @property

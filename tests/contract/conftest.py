@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract.implementations import CAPTIONERS, EMBEDDERS, RANKERS
+from contract.implementations import CAPTIONERS, EMBEDDERS, RANKERS, UNTRAINED
+from fakes import tiny_models
 from fakes.dashscope import DashScopeServer, Settings
 from tuku.config import Config
 from tuku.protocols import Captioner, Embedder
@@ -43,6 +44,10 @@ def captioner(request: pytest.FixtureRequest) -> Captioner:
 @pytest.fixture(scope="module")
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     config = EMBEDDERS[request.param]
+    if config.provider in UNTRAINED:
+        folder = request.getfixturevalue("tmp_path_factory").mktemp("models") / str(config.model)
+        made = tiny_models.exported if config.provider == "onnx_clip" else tiny_models.saved
+        config = config.model_copy(update={"model": str(made(str(config.model), folder))})
     config = config.model_copy(update={"base_url": _address(config.provider, request)})
     return create_embedder(config, local_access(describe_embedder(config), Config()))
 
@@ -57,7 +62,7 @@ def ranker(request: pytest.FixtureRequest) -> VisionRanker:
 
 
 def _address(provider: str, request: pytest.FixtureRequest) -> str | None:
-    if provider == "local":
+    if provider == "local" or provider in UNTRAINED:
         return None
     server: DashScopeServer = request.getfixturevalue("service")
     return server.compatible_url if provider == "openai" else server.base_url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fakes import tiny_models
 from tuku.config import CaptionConfig, EmbedConfig, QuotaConfig, RerankConfig
 
 _NO_HINDRANCE = QuotaConfig(requests_per_min=60_000)
@@ -22,6 +23,8 @@ EMBEDDERS = {
     "dashscope multimodal-embedding-v1": EmbedConfig(
         provider="dashscope", model="multimodal-embedding-v1", quota=_NO_HINDRANCE
     ),
+    **{f"hf {name}": EmbedConfig(provider="hf", model=name, device="cpu") for name in tiny_models.MODELS},
+    "onnx_clip chinese_clip": EmbedConfig(provider="onnx_clip", model="chinese_clip"),
 }
 RANKERS = {
     "dashscope": RerankConfig(provider="dashscope", quota=_NO_HINDRANCE),
@@ -31,6 +34,9 @@ RANKERS = {
 each_captioner = pytest.mark.parametrize(
     "captioner", [pytest.param(name, id=name) for name in CAPTIONERS], indirect=True, scope="module"
 )
+UNTRAINED = {"hf", "onnx_clip"}
+"""Providers whose models here have weights by chance: all is as it should be but what the vectors mean."""
+
 each_embedder = pytest.mark.parametrize(
     "embedder", [pytest.param(name, id=name) for name in EMBEDDERS], indirect=True, scope="module"
 )

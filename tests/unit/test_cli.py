@@ -31,6 +31,7 @@ COMMANDS = [
     "errors",
     "report",
     "lake",
+    "models",
     "doctor",
     "collections",
     "rollback",

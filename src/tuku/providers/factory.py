@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -30,6 +30,10 @@ def _nothing(_config: object) -> None:
     pass
 
 
+def _none() -> tuple[ModelDescription, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Factory(Generic[ConfigT, ModelT]):
     """A provider's captioner or embedder, before anything of it is loaded.
@@ -43,6 +47,7 @@ class Factory(Generic[ConfigT, ModelT]):
         require: raises `ConfigError` if the environment lacks what `create` takes from it, such as a key.
         packages: import names of everything that `create` needs beyond tuku's own dependencies.
         extra: the extra of tuku that installs them.
+        known: models that it can be asked for, its default first; empty where any model will do.
         address_variable: where in the environment the service's address may be; empty if there is no service.
     """
 
@@ -52,3 +57,4 @@ class Factory(Generic[ConfigT, ModelT]):
     extra: str
     require: Callable[[ConfigT], object] = _nothing
     address_variable: str = ""
+    known: Callable[[], Iterable[ModelDescription]] = _none

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -28,7 +28,9 @@ CAPTIONERS: dict[str, str] = {
 }
 EMBEDDERS: dict[str, str] = {
     "dashscope": "tuku.providers.dashscope.provider:EMBEDDER",
+    "hf": "tuku.providers.hf.provider:EMBEDDER",
     "local": "tuku.providers.local.provider:EMBEDDER",
+    "onnx_clip": "tuku.providers.onnx_clip.provider:EMBEDDER",
 }
 RERANKERS: dict[str, str] = {
     "dashscope": "tuku.providers.dashscope.provider:RERANKER",
@@ -130,6 +132,17 @@ def require_reranker_environment(config: RerankConfig) -> None:
         _reranker_factory(config).require(config)
 
 
+def known_models() -> Iterator[tuple[str, ModelDescription]]:
+    """The models that providers can be asked for by name, each with its stage: ``caption``, ``embed`` or ``rerank``.
+
+    No package has to be installed for this. A provider that takes any model has none.
+    """
+    for stage, providers in (("caption", CAPTIONERS), ("embed", EMBEDDERS), ("rerank", RERANKERS)):
+        for place in providers.values():
+            for model in _loaded(place).known():
+                yield stage, model
+
+
 def require_environment(caption: CaptionConfig, embed: EmbedConfig) -> None:
     """Check what the configured models take from the environment, without loading them.
 
@@ -182,12 +195,17 @@ def _factory(key: str, name: str, known: Mapping[str, str], also: tuple[str, ...
     if name not in known:
         allowed = ", ".join([*sorted(known), *also])
         raise ConfigError(f"{key} is {name!r}, which is no provider.", f"Known are: {allowed}.")
-    module, _, attribute = known[name].partition(":")
-    factory: Factory[Any, Any] = getattr(import_module(module), attribute)
+    factory = _loaded(known[name])
     missing = [package for package in factory.packages if find_spec(package) is None]
     if missing:
         raise ConfigError(
             f"{key} {name!r} needs {', '.join(missing)}, not installed here.",
             f'Install with: pip install "tuku[{factory.extra}]"',
         )
+    return factory
+
+
+def _loaded(place: str) -> Factory[Any, Any]:
+    module, _, attribute = place.partition(":")
+    factory: Factory[Any, Any] = getattr(import_module(module), attribute)
     return factory

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 
 from tuku.config import RuntimeConfig
@@ -45,11 +45,33 @@ def cluster(config: RuntimeConfig) -> Iterator[int]:
             if begun_here:
                 _begin(config)
             _quieten()
-            yield config.workers or max(1, int(ray.cluster_resources().get("CPU", 1) / config.worker_cpus))
+            yield config.workers or workers_for(config, ray.cluster_resources())
         finally:
             if begun_here:
                 _let_readers_end()
                 ray.shutdown()
+
+
+def workers_for(config: RuntimeConfig, resources: Mapping[str, float]) -> int:
+    """How many workers find room.
+
+    Args:
+        config: what each needs.
+        resources: of the cluster, as Ray has them: ``CPU``, ``GPU``.
+
+    Raises:
+        ConfigError: a worker needs a GPU, and there is none.
+    """
+    room = resources.get("CPU", 1) / config.worker_cpus
+    if config.worker_gpus:
+        gpus = resources.get("GPU", 0)
+        if gpus < min(1, config.worker_gpus):
+            raise ConfigError(
+                f"runtime.worker_gpus is {config.worker_gpus:g}, and the cluster has no GPU.",
+                "Set it to 0, or join a cluster with GPUs (runtime.address).",
+            )
+        room = min(room, gpus / config.worker_gpus)
+    return max(1, int(room))
 
 
 def _let_readers_end() -> None:

@@ -53,12 +53,17 @@ class Crew:
 
 def slices_at_once(models: Models, config: Config, workers: int) -> int:
     """How many slices each of so many workers has under way."""
-    return max(_FEWEST_SLICES, math.ceil(models.rows_in_flight(workers) / models.slice_rows(config)))
+    # One is on the GPU while each processor decodes another.
+    fewest = 1 + int(config.runtime.worker_cpus) if models.on_gpu else _FEWEST_SLICES
+    return max(_FEWEST_SLICES, fewest, math.ceil(models.rows_in_flight(workers) / models.slice_rows(config)))
 
 
 def blocks_at_once(models: Models, config: Config, workers: int) -> int:
     """How many blocks each has under way, so that there are slices to work while one is finished."""
     rows = models.rows_in_flight(workers)
+    if models.on_gpu:  # it has work while a block is written
+        rows = max(rows, slices_at_once(models, config, workers) * models.slice_rows(config))
+        return 1 + math.ceil(rows / models.block_rows(config, workers))
     return 2 + math.ceil(rows / models.block_rows(config, workers)) if rows else 1
 
 

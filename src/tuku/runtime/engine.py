@@ -72,6 +72,7 @@ def _worked(job: Assignment, blocks: list[dict[str, Any]]) -> Generator[BlockSta
             enable_true_multi_threading=at_once > 1,
         ),
         num_cpus=job.config.runtime.worker_cpus,
+        num_gpus=job.config.runtime.worker_gpus or None,
     )
     with closing(iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))) as batches:
         for batch in batches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from dataclasses import dataclass, replace
 from functools import partial
@@ -63,6 +64,8 @@ class Worker:
 
     def __init__(self, job: Assignment) -> None:
         self._run = job.run
+        if not job.config.runtime.worker_gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # what Ray has not reserved for it is not for it
         worker = uuid.uuid4().hex
         self._books = RemoteBooks(job.control, worker)
         limits = job.config.limits

@@ -22,7 +22,7 @@ from tuku.providers.registry import (
 def test_an_unknown_provider_is_named_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"caption\.provider is 'locla'.*local,.* none"):
         describe_captioner(CaptionConfig(provider="locla"))
-    with pytest.raises(ConfigError, match=r"embed\.provider is 'none'.*Known are: dashscope, local"):
+    with pytest.raises(ConfigError, match=r"embed\.provider is 'none'.*Known are: dashscope, hf, local, onnx_clip"):
         describe_embedder(EmbedConfig(provider="none"))
 
 

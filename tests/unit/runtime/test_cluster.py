@@ -12,6 +12,9 @@ import pytest
 
 from ray_head import Head, ray_head
 from support import environment
+from tuku.config import RuntimeConfig
+from tuku.errors import ConfigError
+from tuku.runtime.cluster import workers_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
 
@@ -93,3 +96,22 @@ def test_a_cluster_is_joined_and_signals_stay_ours(head: Head) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="children are looked up in /proc")
 def test_a_cluster_is_started_and_signals_stay_ours_alone() -> None:
     assert run(JOINED, "local") == "daemons: True in our group: False\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "resources", "workers"),
+    [
+        ({}, {"CPU": 8.0}, 8),
+        ({"worker_cpus": 3}, {"CPU": 8.0}, 2),
+        ({"worker_cpus": 16}, {"CPU": 8.0}, 1),
+        ({"worker_gpus": 1}, {"CPU": 64.0, "GPU": 4.0}, 4),
+        ({"worker_gpus": 0.5, "worker_cpus": 4}, {"CPU": 16.0, "GPU": 4.0}, 4),
+    ],
+)
+def test_as_many_workers_as_find_room(wanted: dict[str, float], resources: dict[str, float], workers: int) -> None:
+    assert workers_for(RuntimeConfig(**wanted), resources) == workers
+
+
+def test_a_gpu_that_is_not_there_is_an_explained_error() -> None:
+    with pytest.raises(ConfigError, match="the cluster has no GPU"):
+        workers_for(RuntimeConfig(worker_gpus=1), {"CPU": 8.0})

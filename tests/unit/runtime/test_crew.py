@@ -103,3 +103,12 @@ def test_with_a_small_quota_few_rows_are_held_in_memory() -> None:
     assert slices_at_once(large, CONFIG, 2) == slices_at_once(models(Terms(concurrency=64)), CONFIG, 2)
     assert small.block_rows(CONFIG, 2) < large.block_rows(CONFIG, 2) == 256
     assert slices_at_once(large, CONFIG, 1000) < slices_at_once(large, CONFIG, 2)
+
+
+def test_a_gpu_has_decoders_and_blocks_enough_to_be_kept_busy() -> None:
+    embedder = replace(FakeEmbedder().description, lane="gpu")
+    on_gpu = Models.of(Config(), None, embedder)
+    config = Config(runtime=RuntimeConfig(worker_cpus=8, worker_gpus=1))
+    assert on_gpu.slice_rows(config) == 128
+    assert slices_at_once(on_gpu, config, 1) == 9
+    assert blocks_at_once(on_gpu, config, 1) * 256 >= 9 * 128 + 256

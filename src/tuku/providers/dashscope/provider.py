@@ -164,11 +164,29 @@ def _parameters(config: EmbedConfig | RerankConfig) -> tuple[tuple[str, str], ..
 
 PACKAGES = ("dashscope",)
 CAPTIONER = Factory(
-    describe_captioner, _create_captioner, PACKAGES, NAME, partial(_key_and_address, "caption"), ADDRESS_VARIABLE
+    describe_captioner,
+    _create_captioner,
+    PACKAGES,
+    NAME,
+    partial(_key_and_address, "caption"),
+    ADDRESS_VARIABLE,
+    known=lambda: [describe_captioner(CaptionConfig(provider=NAME, model=name)) for name in CAPTIONERS],
 )
 EMBEDDER = Factory(
-    describe_embedder, _create_embedder, PACKAGES, NAME, partial(_key_and_address, "embed"), ADDRESS_VARIABLE
+    describe_embedder,
+    _create_embedder,
+    PACKAGES,
+    NAME,
+    partial(_key_and_address, "embed"),
+    ADDRESS_VARIABLE,
+    known=lambda: [describe_embedder(EmbedConfig(provider=NAME, model=name)) for name in EMBEDDERS],
 )
 RERANKER = Factory(
-    describe_reranker, _create_reranker, PACKAGES, NAME, partial(_key_and_address, "rerank"), ADDRESS_VARIABLE
+    describe_reranker,
+    _create_reranker,
+    PACKAGES,
+    NAME,
+    partial(_key_and_address, "rerank"),
+    ADDRESS_VARIABLE,
+    known=lambda: [describe_reranker(RerankConfig(provider=NAME, model=name)) for name in RERANKERS],
 )

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from tuku.protocols import Picture, PictureSize, Pixels
+from tuku.providers.hosted.onnx_session import open_session
 from tuku.providers.local.assets import CLASSIFIER_WEIGHTS
 from tuku.providers.local.cache import built_once
 from tuku.providers.local.memo import Memo
-from tuku.providers.local.session import open_session
 
 SHORT_SIDE_PX = 256
 CROP_PX = 224

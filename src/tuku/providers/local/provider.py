@@ -33,6 +33,7 @@ def describe_captioner(config: CaptionConfig) -> ModelDescription:
         picture_size=PICTURE_SIZE,
         languages=("en",),
         licence="Apache-2.0",
+        parameters_m=5,
         note=f"Names the likeliest of 1,000 ImageNet classes (EfficientNet-Lite0). {LIMITS} Not a VLM.",
     )
 
@@ -49,6 +50,7 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
         dim=DIMS[model],
         languages=("en",),
         licence="Apache-2.0",
+        parameters_m=27,
         note=f"ImageNet tags (EfficientNet-Lite0) in the space of a text encoder (MiniLM){beside}. {LIMITS} Not CLIP.",
     )
 
@@ -74,5 +76,17 @@ def _chosen(key: str, name: str | None, known: Iterable[str]) -> str:
     return name
 
 
-CAPTIONER = Factory(describe_captioner, _create_captioner, PACKAGES, extra="local")
-EMBEDDER = Factory(describe_embedder, _create_embedder, PACKAGES, extra="local")
+CAPTIONER = Factory(
+    describe_captioner,
+    _create_captioner,
+    PACKAGES,
+    extra="local",
+    known=lambda: [describe_captioner(CaptionConfig(model=TAGS))],
+)
+EMBEDDER = Factory(
+    describe_embedder,
+    _create_embedder,
+    PACKAGES,
+    extra="local",
+    known=lambda: [describe_embedder(EmbedConfig(model=name)) for name in DIMS],
+)

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tuku.protocols import Vector
+from tuku.providers.hosted.onnx_session import open_session
 from tuku.providers.local.assets import TEXT_ENCODER
 from tuku.providers.local.memo import Memo
-from tuku.providers.local.session import open_session
 
 if TYPE_CHECKING:
     from tokenizers.implementations import BertWordPieceTokenizer

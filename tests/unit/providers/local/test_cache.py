@@ -9,9 +9,9 @@ from threading import Barrier
 import pytest
 
 from tuku.errors import ConfigError
+from tuku.providers.hosted.onnx_session import open_session
 from tuku.providers.local.assets import CLEAN_NAMES
 from tuku.providers.local.cache import built_once, cache_folder
-from tuku.providers.local.session import open_session
 
 
 @pytest.fixture(autouse=True)

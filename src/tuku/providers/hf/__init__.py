@@ -1,0 +1,1 @@
+"""Image-and-text models that one hosts oneself: Chinese-CLIP, CLIP and SigLIP, by transformers and PyTorch."""

@@ -1,0 +1,101 @@
+"""A picture encoder and a text encoder whose vectors meet in one space."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuku.errors import ConfigError
+from tuku.protocols import Pixels
+from tuku.providers.hf.checkpoint import Checkpoint
+from tuku.providers.hf.device import Device
+from tuku.providers.hosted.embedder import Vectors
+
+if TYPE_CHECKING:
+    import torch
+
+
+class HfTowers:
+    """Implements `hosted.embedder.Towers` by transformers.
+
+    Args:
+        checkpoint: the model's files.
+        device: where it computes.
+
+    Raises:
+        ConfigError: weights or tokenizer that cannot be loaded.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: Device) -> None:
+        import torch
+
+        self._preprocessing = checkpoint.preprocessing
+        self._device = device
+        self._model = _loaded("The weights", checkpoint.path, lambda auto: auto.AutoModel, dtype=device.dtype)
+        self._model = self._model.to(device.torch_device).eval()
+        self._tokenizer = _loaded("The tokenizer", checkpoint.path, lambda auto: auto.AutoTokenizer)
+        self._tokens = checkpoint.text_tokens
+        self._padding = "max_length" if checkpoint.family.pads_texts else True
+        # A tokenizer notes how it pads before it does: two threads at once are an error.
+        self._tokenizing = threading.Lock()
+        as_column = {"device": device.torch_device, "dtype": torch.float32}
+        self._mean, self._std = (
+            torch.tensor(values, **as_column).view(1, 3, 1, 1)
+            for values in (self._preprocessing.mean, self._preprocessing.std)
+        )
+
+    def prepare(self, pixels: Pixels) -> Pixels:
+        """See `Towers`."""
+        return self._preprocessing(pixels)
+
+    def pictures(self, prepared: Sequence[Pixels]) -> Vectors:
+        """See `Towers`."""
+        return self._device.in_batches(prepared, self._picture_batch)
+
+    def texts(self, texts: Sequence[str]) -> Vectors:
+        """See `Towers`."""
+        return self._device.in_batches(texts, self._text_batch)
+
+    def _picture_batch(self, prepared: Sequence[Pixels]) -> Vectors:
+        import torch
+
+        # Bytes go to the GPU, a quarter of the floats; the colours are scaled there.
+        colours = torch.from_numpy(np.stack(prepared)).to(self._device.torch_device, non_blocking=True)
+        scaled = (colours.permute(0, 3, 1, 2).to(torch.float32) / 255 - self._mean) / self._std
+        return _normalised(self._model.get_image_features(pixel_values=scaled.to(self._device.dtype)))
+
+    def _text_batch(self, texts: Sequence[str]) -> Vectors:
+        with self._tokenizing:
+            tokens = self._tokenizer(
+                list(texts), padding=self._padding, truncation=True, max_length=self._tokens, return_tensors="pt"
+            )
+        inputs = {
+            name: tokens[name].to(self._device.torch_device)
+            for name in ("input_ids", "attention_mask")
+            if name in tokens
+        }
+        return _normalised(self._model.get_text_features(**inputs))
+
+
+def _loaded(what: str, folder: Path, kind: Any, **options: Any) -> Any:
+    import transformers
+
+    try:
+        return kind(transformers).from_pretrained(folder, local_files_only=True, **options)
+    except Exception as error:  # whatever its readers of many formats raise
+        raise ConfigError(
+            f"{what} in {folder} cannot be loaded: {type(error).__name__}: {str(error)[:300]}",
+            "Copy the model's files again, all from one place.",
+        ) from error
+
+
+def _normalised(features: Any) -> Vectors:
+    import torch
+
+    vectors: torch.Tensor = getattr(features, "pooler_output", features)
+    found: Vectors = torch.nn.functional.normalize(vectors.to(torch.float32), dim=-1).cpu().numpy()
+    return found

@@ -1,0 +1,1 @@
+"""What providers of models that one hosts oneself share: families, folders, how pictures are prepared."""

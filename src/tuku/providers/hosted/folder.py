@@ -1,0 +1,107 @@
+"""A model's folder, and what its small files say. Needs no PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tuku.errors import ConfigError
+
+_SAMPLES, _SAMPLE_BYTES = 16, 65_536
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder with a model's files.
+
+    Attributes:
+        path: of the folder.
+        weights: the files of its weights, in order.
+    """
+
+    path: Path
+    weights: tuple[Path, ...] = field(repr=False)
+
+    @classmethod
+    def read(cls, path: Path, key: str, weights: Sequence[str], tokenizers: Sequence[str]) -> ModelFolder:
+        """Look at what is there.
+
+        Args:
+            path: of the folder.
+            key: of the configuration, for messages.
+            weights: patterns of the names of its weights; the first that any file has counts.
+            tokenizers: names of a tokenizer's files, of which one must be there.
+
+        Raises:
+            ConfigError: no such folder, no weights, or no tokenizer.
+        """
+        if not path.is_dir():
+            raise ConfigError(
+                f"{key} is {str(path)!r}, and there is no such folder.",
+                "Name a folder with a model's files (docs/self-hosted.md).",
+            )
+        found = next((files for pattern in weights if (files := sorted(path.glob(pattern)))), [])
+        if not found:
+            raise ConfigError(
+                f"There are no weights in {path} ({' or '.join(weights)}).", "Copy them there (docs/self-hosted.md)."
+            )
+        if not any((path / name).exists() for name in tokenizers):
+            raise ConfigError(
+                f"There is no tokenizer in {path} ({', '.join(tokenizers)}).",
+                "Copy the tokenizer's files from where the model comes from.",
+            )
+        return cls(path, tuple(found))
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A file of it that holds a JSON object; empty if there is no such file.
+
+        Raises:
+            ConfigError: it is there and cannot be read.
+        """
+        path = self.path / name
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            raise ConfigError(
+                f"{path} cannot be read: {type(error).__name__}.", "Copy the model's files again."
+            ) from None
+        if not isinstance(found, dict):
+            raise ConfigError(f"{path} is no JSON object.", "Copy the model's files again.")
+        return found
+
+    def preprocessor(self) -> dict[str, Any]:
+        """How pictures are prepared: ``preprocessor_config.json``, or its part of ``processor_config.json``; or empty.
+
+        Raises:
+            ConfigError: a file that cannot be read.
+        """
+        found = self.json("preprocessor_config.json") or self.json("processor_config.json").get("image_processor", {})
+        return found if isinstance(found, dict) else {}
+
+    def digest(self) -> str:
+        """Of all that its vectors depend on: its small files, and of the weights the sizes and samples.
+
+        Weights have gigabytes; 16 samples of 64 KiB from each file tell trained weights apart.
+        """
+        whole = hashlib.sha256()
+        for path in [*sorted(self.path.glob("*.json")), *sorted(self.path.glob("*.txt"))]:
+            whole.update(path.name.encode() + b"\0" + path.read_bytes())
+        for path in self.weights:
+            whole.update(f"{path.name}\0{path.stat().st_size}".encode())
+            for sample in _samples(path):
+                whole.update(sample)
+        return whole.hexdigest()
+
+
+def _samples(path: Path) -> Iterator[bytes]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for number in range(_SAMPLES):
+            file.seek(max(0, size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
+            yield file.read(_SAMPLE_BYTES)

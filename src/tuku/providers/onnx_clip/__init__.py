@@ -1,0 +1,1 @@
+"""A CLIP that was exported to ONNX: two encoders and a tokenizer, on onnxruntime, without PyTorch."""

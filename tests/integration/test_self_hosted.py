@@ -1,0 +1,76 @@
+"""The whole job with a model that one hosts oneself: a folder of pictures, its collection, and searches in it.
+
+The models are as small as can be, with weights by chance: a picture finds itself, and what a text finds means nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fakes import tiny_models
+from support import Tuku
+
+pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+@pytest.fixture(scope="module")
+def landscapes(tmp_path_factory: pytest.TempPathFactory, catalogue: Path) -> Path:
+    """Pictures in folders within folders, as JPEG and PNG, with endings in all spellings."""
+    folder = tmp_path_factory.mktemp("landscapes")
+    found = sorted(path for path in catalogue.parent.rglob("*") if path.suffix in {".jpg", ".png"})[:12]
+    for number, path in enumerate(found):
+        place = folder / ("山水" if number % 2 else "a/b") / f"图{number}{('.JPEG', '.jpg', '.png')[number % 3]}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(path).convert("RGB").save(place)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("profile", "family"),
+    [
+        ("chinese_clip", "chinese_clip"),
+        pytest.param("clip", "clip", marks=pytest.mark.long),
+        pytest.param("clip", "siglip", marks=pytest.mark.long),
+    ],
+)
+def test_from_a_folder_to_a_search(tuku: Tuku, landscapes: Path, tmp_path: Path, profile: str, family: str) -> None:
+    model = tiny_models.MODELS[family](tmp_path / family)
+    options = ["--config", CONF / f"{profile}.yaml", "--set", f"embed.model={model}", "--set", "verify.min_recall=0"]
+
+    def run(*arguments: object) -> dict:
+        ran = tuku(*arguments, *options, "--json")
+        assert ran.code == 0, ran.err
+        return ran.json
+
+    report = run("ingest", landscapes)
+    assert (report["rows"]["ok"], report["rows"]["failed"]) == (12, 0)
+    assert report["verify"]["passed"]
+    checks = {check["name"]: check["actual"] for check in report["verify"]["checks"]}
+    assert (checks["load state"], checks["rows"]) == ("Loaded", 12)
+
+    picture = landscapes / "山水" / "图1.jpg"
+    grid = tmp_path / "grid.png"
+    by_picture = run("search", "--image", picture, "--limit", "10", "--grid", grid)["results"]
+    assert len(by_picture) == 10
+    assert by_picture[0]["uri"] == str(picture)
+    assert by_picture[0]["score"] == pytest.approx(1, abs=1e-3)
+    assert len(run("search", "一只猫", "--limit", "10")["results"]) == 10
+    with Image.open(grid) as drawn:
+        assert min(drawn.size) > 300
+    assert run("ingest", landscapes)["rows"]["unchanged"] == 12
+
+
+def test_another_model_is_refused_until_a_rebuild(tuku: Tuku, landscapes: Path, tmp_path: Path) -> None:
+    first, second = tiny_models.clip(tmp_path / "clip"), tiny_models.siglip(tmp_path / "siglip")
+    options = ["--config", CONF / "clip.yaml", "--set", "verify.min_recall=0"]
+    assert tuku("ingest", landscapes, *options, "--set", f"embed.model={first}").code == 0
+    wrong = tuku("search", "cat", *options, "--set", f"embed.model={second}")
+    assert wrong.code == 2
+    assert "siglip" in wrong.err
+    gone = tuku("search", "cat", *options, "--set", f"embed.model={tmp_path / 'nowhere'}")
+    assert (gone.code, "no such folder" in gone.err) == (2, True)
