@@ -65,6 +65,7 @@ def test_from_a_folder_to_a_search(tuku: Tuku, landscapes: Path, tmp_path: Path,
     assert run("ingest", landscapes)["rows"]["unchanged"] == 12
 
 
+@pytest.mark.long
 def test_another_model_is_refused_until_a_rebuild(tuku: Tuku, landscapes: Path, tmp_path: Path) -> None:
     first, second = tiny_models.clip(tmp_path / "clip"), tiny_models.siglip(tmp_path / "siglip")
     options = ["--config", CONF / "clip.yaml", "--set", "verify.min_recall=0"]

@@ -14,7 +14,7 @@ from tuku.protocols import ModelDescription, Picture, Pixels, Usage, Vector, Vec
 Vectors = npt.NDArray[np.float32]
 """Embeddings: float32 (n, dim), L2-normalised."""
 
-_BAD_VECTOR = RowError("bad_vector", "The model's vector is not finite; dtype float32 or bfloat16 may help.")
+_NOT_FINITE = RowError("not_finite", "The model's vector is not finite; dtype float32 or bfloat16 may help.")
 
 
 class Towers(Protocol):
@@ -71,7 +71,7 @@ def _told(vectors: Vectors, heard: VectorHeard) -> list[Vector | RowError]:
     answers: list[Vector | RowError] = []
     for position, vector in enumerate(vectors):
         if not np.isfinite(vector).all():
-            answers.append(_BAD_VECTOR)
+            answers.append(_NOT_FINITE)
             continue
         heard(position, vector)
         answers.append(vector)
