@@ -20,10 +20,12 @@ from fakes.memory_lake import DIM, MODEL, MemoryLake, configured, images, unit_v
 from milvus_server import MilvusServer
 from support import Tuku
 from tuku.config import Config, SearchConfig
+from tuku.errors import ConfigError
 from tuku.milvus.connect import connected
 from tuku.milvus.reader import require_searchable
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.runtime.searching import open_searcher
+from tuku.runtime.stored import some_images
 from tuku.search import Query, Result, Searcher
 from tuku.search.encode import Encoder
 from tuku.search.feedback import Click, write_clicks
@@ -147,6 +149,16 @@ def test_fields_are_known_with_their_values_and_rare_ones_are_found(config, clie
     assert retriever.has_field("rare")
     assert not retriever.has_field('x"] or $meta["price')
     assert set(retriever.images(["i3", "nope", "i3"])) == {"i3"}
+
+
+def test_some_images_are_those_that_meet_a_filter(client, config):
+    retriever = MilvusRetriever(client, config.milvus, SearchConfig())
+    assert len(some_images(retriever, 20, None)) == 20
+    found = some_images(retriever, 20, "price < 10 and brand == 'Nike'")
+    assert {each.id for each in found} == {"i0", "i4", "i8", "i12", "i16"}
+    assert all(each.metadata["brand"] == "Nike" and each.uri and not each.scores for each in found)
+    with pytest.raises(ConfigError, match="pryce"):
+        some_images(retriever, 20, "pryce < 10")
 
 
 @pytest.mark.parametrize(

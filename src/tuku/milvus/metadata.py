@@ -29,17 +29,6 @@ def sample(client: MilvusClient, config: MilvusConfig, rows: int) -> list[dict[s
     return [{name: value for name, value in row.items() if name not in others} for row in found]
 
 
-def some_ids(client: MilvusClient, config: MilvusConfig, rows: int) -> list[str]:
-    """The ids of so many rows, whichever Milvus gives first.
-
-    Raises:
-        MilvusError: the collection did not answer.
-    """
-    with milvus_errors(f"reading ids of {config.collection}"):
-        found = client.query(config.collection, filter="", limit=rows, output_fields=[ID], timeout=_TIMEOUT_S)
-    return [str(row[ID]) for row in found]
-
-
 def has_field(client: MilvusClient, config: MilvusConfig, name: str) -> bool:
     """Whether any row has a dynamic field of this name.
 

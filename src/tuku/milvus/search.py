@@ -138,6 +138,21 @@ def rows_of(
     return found
 
 
+def some_rows(
+    client: MilvusClient, name: str, where: str, limit: int, output: Sequence[str], timeout_s: float
+) -> list[dict[str, Any]]:
+    """So many rows that meet a filter (empty: any), whichever Milvus gives first.
+
+    Raises:
+        MilvusError: the collection did not answer.
+    """
+    with milvus_errors(f"reading rows of {name}"):
+        found: list[dict[str, Any]] = client.query(
+            name, filter=where, limit=limit, output_fields=list(output), timeout=timeout_s
+        )
+    return found
+
+
 def _ask(
     client: MilvusClient,
     name: str,

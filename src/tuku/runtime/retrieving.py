@@ -145,6 +145,19 @@ class MilvusRetriever:
         rows = rows_of(self.client, self.config.collection, ids, everything(self.config), self.search.timeout_s)
         return {row["id"]: _result(row, {}) for row in rows}
 
+    def some(self, limit: int, where: Condition | None = None) -> list[Result]:
+        """So many images that meet a filter, whichever Milvus gives first.
+
+        Raises:
+            ConfigError: the filter asks for what this Milvus cannot do.
+            MilvusError: the collection did not answer.
+        """
+        from tuku.milvus.search import everything, some_rows
+
+        expression, output = self._expression(where), everything(self.config)
+        rows = some_rows(self.client, self.config.collection, expression, limit, output, self.search.timeout_s)
+        return [_result(row, {}) for row in rows]
+
     def fields(self) -> KnownFields:
         """See `Retriever`; asked again once a minute.
 

@@ -6,12 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from tuku.config import Config
 from tuku.errors import RowError
 from tuku.fetching import Fetched, GuardedFetcher
-from tuku.protocols import Vector
 from tuku.retry import RetryPolicy
 from tuku.runtime.clients_pictures import ClientsPictures
 from tuku.runtime.halts import Halts
@@ -21,7 +18,6 @@ from tuku.runtime.stored import images_like, some_images
 from tuku.search.known_fields import KnownFields
 from tuku.search.query import Query
 from tuku.search.results import Result, SearchAnswer
-from tuku.search.searcher import Searcher
 
 _RANKING = 0.8
 """Of the time for an answer, what a reranker may take; the rest is for its turn, for encoding and for retrieving."""
@@ -85,9 +81,7 @@ class LiveCatalogue:
             TukuError: as `search`.
         """
         with self._searcher.used() as opened:
-            if where is None:
-                return some_images(opened.collection, limit)
-            return _some_that_meet(opened.searcher, limit, where)
+            return some_images(opened.collection, limit, where)
 
     def fields(self) -> KnownFields:
         """What filters can name.
@@ -125,14 +119,6 @@ class LiveCatalogue:
         self._clients_pictures.close()
         self._pictures.close()
         self._searcher.close()
-
-
-def _some_that_meet(searcher: Searcher, limit: int, where: str) -> list[Result]:
-    """Those nearest to an arbitrary vector; how near says nothing."""
-    vector: Vector = np.eye(1, searcher.encoder.embedder.description.dim, dtype=np.float32)[0]
-    query = Query(text="anything", target=searcher.config.milvus.vectors[0], where=where, limit=limit)
-    [answer] = searcher.search_vectors([query], [vector])
-    return [replace(result, score=0.0, scores={}) for result in answer.results]
 
 
 def _for_people(config: Config) -> Config:

@@ -9,22 +9,23 @@ import numpy as np
 from tuku.conditions import Comparison
 from tuku.milvus.fields import ID, vector_fields
 from tuku.runtime.retrieving import MilvusRetriever
+from tuku.search.known_fields import checked
 from tuku.search.query import Query
 from tuku.search.results import Result, SearchAnswer
 from tuku.search.searcher import Searcher
+from tuku.search.where import read_where
 
 
-def some_images(retriever: MilvusRetriever, limit: int) -> list[Result]:
-    """So many images, whichever Milvus gives first.
+def some_images(retriever: MilvusRetriever, limit: int, where: str | None) -> list[Result]:
+    """So many images that meet a filter, whichever Milvus gives first.
 
     Raises:
+        WhereError: the filter cannot be understood.
+        ConfigError: it does not fit the collection.
         MilvusError: the collection did not answer.
     """
-    from tuku.milvus.metadata import some_ids
-
-    ids = some_ids(retriever.client, retriever.config, limit)
-    found = retriever.images(ids)
-    return [found[image_id] for image_id in ids if image_id in found]
+    condition = None if where is None else checked(read_where(where), retriever.fields(), retriever.has_field)
+    return retriever.some(limit, condition)
 
 
 def images_like(searcher: Searcher, retriever: MilvusRetriever, image_id: str, query: Query) -> SearchAnswer | None:

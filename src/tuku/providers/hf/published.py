@@ -1,4 +1,7 @@
-"""Models of the known families that their makers published, for who looks for one. Others do as well."""
+"""Models of the known families that their makers published, for who looks for one. Others do as well.
+
+Sizes are rounded, and, like the licences, as the makers' pages have them; no hub could be asked while this was written.
+"""
 
 from __future__ import annotations
 

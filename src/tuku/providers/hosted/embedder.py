@@ -14,7 +14,8 @@ from tuku.protocols import ModelDescription, Picture, Pixels, Usage, Vector, Vec
 Vectors = npt.NDArray[np.float32]
 """Embeddings: float32 (n, dim), L2-normalised."""
 
-_NOT_FINITE = RowError("not_finite", "The model's vector is not finite; dtype float32 or bfloat16 may help.")
+_NO_DIRECTION = RowError("not_finite", "The model's vector is not finite, or zero; dtype float32 or bfloat16 may help.")
+_ROUNDING = 1e-3
 
 
 class Towers(Protocol):
@@ -69,9 +70,10 @@ class TowersEmbedder:
 
 def _told(vectors: Vectors, heard: VectorHeard) -> list[Vector | RowError]:
     answers: list[Vector | RowError] = []
+    usable = np.isclose(np.linalg.norm(vectors, axis=1), 1, atol=_ROUNDING)
     for position, vector in enumerate(vectors):
-        if not np.isfinite(vector).all():
-            answers.append(_NOT_FINITE)
+        if not usable[position]:
+            answers.append(_NO_DIRECTION)
             continue
         heard(position, vector)
         answers.append(vector)
