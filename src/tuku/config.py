@@ -140,6 +140,9 @@ class CaptionConfig(Section):
     provider: Name = "local"
     model: ModelName | None = None
     prompt: Name | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    batch_size: Count | None = None
     max_side_px: Annotated[int, Field(ge=32)] | None = None
     max_tokens: Count | None = None
     parameters: dict[str, bool | int | float | str] = Field(default={})

@@ -25,12 +25,14 @@ CAPTIONERS: dict[str, str] = {
     "dashscope": "tuku.providers.dashscope.provider:CAPTIONER",
     "local": "tuku.providers.local.provider:CAPTIONER",
     "openai": "tuku.providers.openai.provider:CAPTIONER",
+    "qwen_vl": "tuku.providers.qwen_vl.provider:CAPTIONER",
 }
 EMBEDDERS: dict[str, str] = {
     "dashscope": "tuku.providers.dashscope.provider:EMBEDDER",
     "hf": "tuku.providers.hf.provider:EMBEDDER",
     "local": "tuku.providers.local.provider:EMBEDDER",
     "onnx_clip": "tuku.providers.onnx_clip.provider:EMBEDDER",
+    "qwen_vl": "tuku.providers.qwen_vl.provider:EMBEDDER",
 }
 RERANKERS: dict[str, str] = {
     "dashscope": "tuku.providers.dashscope.provider:RERANKER",

@@ -32,8 +32,11 @@ class Crew:
 
     @classmethod
     def of(cls, models: Models, config: Config, workers: int) -> Crew:
-        """As many threads as keep the models busy."""
-        return cls(slices_at_once(models, config, workers), {"cpu": max(1, int(config.runtime.worker_cpus)), "gpu": 1})
+        """As many threads as keep the models busy.
+
+        Those in the lane "gpu" prepare their pictures side by side, and then take turns by themselves.
+        """
+        return cls(slices_at_once(models, config, workers), {"cpu": max(1, int(config.runtime.worker_cpus))})
 
     def turn(self, lane: Lane) -> AbstractContextManager[object]:
         """Wait for a place in a lane and keep it meanwhile."""

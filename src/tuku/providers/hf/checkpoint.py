@@ -11,9 +11,6 @@ from tuku.providers.hosted.families import FAMILIES, Family
 from tuku.providers.hosted.folder import ModelFolder
 from tuku.providers.hosted.preprocessing import Preprocessing
 
-_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
-
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -42,14 +39,8 @@ class Checkpoint:
         Raises:
             ConfigError: no such folder, something of a model is missing in it, or its family is not known.
         """
-        folder = ModelFolder.read(path, key, _WEIGHTS, _TOKENIZERS)
-        config, pictures = folder.json("config.json"), folder.preprocessor()
-        for name, found in (("config.json", config), ("preprocessor_config.json", pictures)):
-            if not found:
-                raise ConfigError(
-                    f"There is no {name} in {path}: no model that transformers wrote.",
-                    "Copy that file from where the model comes from.",
-                )
+        folder = ModelFolder.of_transformers(path, key)
+        config, pictures = folder.config(), folder.required_preprocessor()
         kind = config.get("model_type")
         if kind not in FAMILIES:
             known = ", ".join(f"{each.name} ({name})" for name, each in FAMILIES.items())

@@ -41,7 +41,7 @@ def _checkpoint(config: EmbedConfig) -> Checkpoint:
 
 
 def _create_embedder(config: EmbedConfig, description: ModelDescription, _access: Access | None) -> Embedder:
-    from tuku.providers.hf.device import Device
+    from tuku.providers.hosted.device import Device
     from tuku.providers.hf.towers import HfTowers
     from tuku.providers.hosted.embedder import TowersEmbedder
 

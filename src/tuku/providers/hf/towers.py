@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuku.errors import ConfigError
 from tuku.protocols import Pixels
 from tuku.providers.hf.checkpoint import Checkpoint
-from tuku.providers.hf.device import Device
+from tuku.providers.hosted.device import Device
 from tuku.providers.hosted.embedder import Vectors
+from tuku.providers.hosted.pretrained import pretrained
 
 if TYPE_CHECKING:
     import torch
@@ -35,9 +34,9 @@ class HfTowers:
 
         self._preprocessing = checkpoint.preprocessing
         self._device = device
-        self._model = _loaded("The weights", checkpoint.path, lambda auto: auto.AutoModel, dtype=device.dtype)
+        self._model = pretrained("The weights", checkpoint.path, lambda auto: auto.AutoModel, dtype=device.dtype)
         self._model = self._model.to(device.torch_device).eval()
-        self._tokenizer = _loaded("The tokenizer", checkpoint.path, lambda auto: auto.AutoTokenizer)
+        self._tokenizer = pretrained("The tokenizer", checkpoint.path, lambda auto: auto.AutoTokenizer)
         self._tokens = checkpoint.text_tokens
         self._padding = "max_length" if checkpoint.family.pads_texts else True
         # A tokenizer notes how it pads before it does: two threads at once are an error.
@@ -54,11 +53,11 @@ class HfTowers:
 
     def pictures(self, prepared: Sequence[Pixels]) -> Vectors:
         """See `Towers`."""
-        return self._device.in_batches(prepared, self._picture_batch)
+        return np.stack(self._device.in_batches(prepared, self._picture_batch))
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         """See `Towers`."""
-        return self._device.in_batches(texts, self._text_batch)
+        return np.stack(self._device.in_batches(texts, self._text_batch))
 
     def _picture_batch(self, prepared: Sequence[Pixels]) -> Vectors:
         import torch
@@ -79,18 +78,6 @@ class HfTowers:
             if name in tokens
         }
         return _normalised(self._model.get_text_features(**inputs))
-
-
-def _loaded(what: str, folder: Path, kind: Any, **options: Any) -> Any:
-    import transformers
-
-    try:
-        return kind(transformers).from_pretrained(folder, local_files_only=True, **options)
-    except Exception as error:  # whatever its readers of many formats raise
-        raise ConfigError(
-            f"{what} in {folder} cannot be loaded: {type(error).__name__}: {str(error)[:300]}",
-            "Copy the model's files again, all from one place.",
-        ) from error
 
 
 def _normalised(features: Any) -> Vectors:

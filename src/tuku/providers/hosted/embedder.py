@@ -50,14 +50,14 @@ class TowersEmbedder:
         """One vector for each picture, in order."""
         if not pictures:
             return []
-        return _told(self._towers.pictures([self._towers.prepare(each.pixels) for each in pictures]), heard)
+        return checked(self._towers.pictures([self._towers.prepare(each.pixels) for each in pictures]), heard)
 
     def embed_passages(self, texts: Sequence[str], heard: VectorHeard = unheard) -> list[Vector | RowError]:
         """One vector for each text, in order. What is longer than the model takes is cut."""
         if not texts:
             return []
         # Half a surrogate pair is no text to a tokenizer.
-        return _told(self._towers.texts([text.encode(errors="replace").decode() for text in texts]), heard)
+        return checked(self._towers.texts([text.encode(errors="replace").decode() for text in texts]), heard)
 
     def embed_queries(self, texts: Sequence[str]) -> list[Vector | RowError]:
         """The same as passages: these models know one kind of text."""
@@ -68,7 +68,8 @@ class TowersEmbedder:
         return Usage()
 
 
-def _told(vectors: Vectors, heard: VectorHeard) -> list[Vector | RowError]:
+def checked(vectors: Vectors, heard: VectorHeard) -> list[Vector | RowError]:
+    """The vectors, or ``not_finite`` for one that has no direction. Each that has one is told of."""
     answers: list[Vector | RowError] = []
     usable = np.isclose(np.linalg.norm(vectors, axis=1), 1, atol=_ROUNDING)
     for position, vector in enumerate(vectors):

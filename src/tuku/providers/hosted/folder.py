@@ -12,6 +12,8 @@ from typing import Any
 from tuku.errors import ConfigError
 
 _SAMPLES, _SAMPLE_BYTES = 16, 65_536
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class ModelFolder:
 
     path: Path
     weights: tuple[Path, ...] = field(repr=False)
+
+    @classmethod
+    def of_transformers(cls, path: Path, key: str) -> ModelFolder:
+        """A model as ``save_pretrained`` writes it, or as it comes from a hub; otherwise like `read`."""
+        return cls.read(path, key, _WEIGHTS, _TOKENIZERS)
 
     @classmethod
     def read(cls, path: Path, key: str, weights: Sequence[str], tokenizers: Sequence[str]) -> ModelFolder:
@@ -75,6 +82,14 @@ class ModelFolder:
             raise ConfigError(f"{path} is no JSON object.", "Copy the model's files again.")
         return found
 
+    def config(self) -> dict[str, Any]:
+        """``config.json``.
+
+        Raises:
+            ConfigError: there is none, or it cannot be read.
+        """
+        return self._required("config.json", self.json("config.json"))
+
     def preprocessor(self) -> dict[str, Any]:
         """How pictures are prepared: ``preprocessor_config.json``, or its part of ``processor_config.json``; or empty.
 
@@ -83,6 +98,22 @@ class ModelFolder:
         """
         found = self.json("preprocessor_config.json") or self.json("processor_config.json").get("image_processor", {})
         return found if isinstance(found, dict) else {}
+
+    def required_preprocessor(self) -> dict[str, Any]:
+        """Like `preprocessor`, where it must be there.
+
+        Raises:
+            ConfigError: as `config`.
+        """
+        return self._required("preprocessor_config.json", self.preprocessor())
+
+    def _required(self, name: str, found: dict[str, Any]) -> dict[str, Any]:
+        if not found:
+            raise ConfigError(
+                f"There is no {name} in {self.path}: no model that transformers wrote.",
+                "Copy that file from where the model comes from.",
+            )
+        return found
 
     def digest(self) -> str:
         """Of all that its vectors depend on: its small files, and of the weights the sizes and samples.

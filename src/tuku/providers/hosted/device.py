@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
-import numpy.typing as npt
 
 from tuku.errors import ConfigError, TukuError
 
@@ -17,33 +15,34 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-_ON_CPU, _ON_GPU = 16, 128
-"""Pictures or texts computed together, if nobody says otherwise."""
+R = TypeVar("R")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Device:
-    """A processor or a GPU.
+    """A processor or a GPU, for the inputs of one model. Safe to use from several threads.
 
     Attributes:
         torch_device: as PyTorch has it.
         dtype: of weights and sums.
-        batch_size: how many inputs are computed together at most.
+        batch_size: how many inputs are computed together at most; less where that did not fit the memory.
     """
 
     torch_device: torch.device
     dtype: torch.dtype
     batch_size: int
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
-    def of(cls, device: str, dtype: str, batch_size: int | None) -> Device:
+    def of(cls, device: str, dtype: str, batch_size: int | None, on_cpu: int = 16, on_gpu: int = 128) -> Device:
         """As configured; it is the worker's process that looks for a GPU, never the driver's.
 
         Args:
             device: ``auto`` (a GPU if this process may use one), ``cpu`` or ``cuda``.
             dtype: ``float32``, ``float16`` or ``bfloat16``.
-            batch_size: None for what usually fits.
+            batch_size: None for what usually fits:
+            on_cpu: on a processor, and
+            on_gpu: on a GPU.
 
         Raises:
             ConfigError: ``cuda``, and there is no GPU for this process; or half precision on a processor.
@@ -61,41 +60,35 @@ class Device:
         return cls(
             torch.device("cuda" if there else "cpu"),
             getattr(torch, dtype),
-            batch_size or (_ON_GPU if there else _ON_CPU),
+            batch_size or (on_gpu if there else on_cpu),
         )
 
-    def in_batches(
-        self, inputs: Sequence[T], compute: Callable[[Sequence[T]], npt.NDArray[np.float32]]
-    ) -> npt.NDArray[np.float32]:
-        """One row for each input, in order; where a batch does not fit the GPU's memory, by halves.
+    def in_batches(self, inputs: Sequence[T], compute: Callable[[Sequence[T]], Sequence[R]]) -> list[R]:
+        """One outcome for each input, in order; where a batch does not fit the GPU's memory, by halves.
 
         Raises:
             TukuError: not even one fits.
         """
-        rows: list[npt.NDArray[np.float32]] = []
-        size, start = self.batch_size, 0
-        while start < len(inputs):
-            found = self._computed(inputs[start : start + size], compute)
-            if found is None:
-                if size == 1:
-                    raise TukuError(
-                        "The GPU has no memory left for a single input.",
-                        "Use a GPU with more memory, or dtype float16.",
-                    )
-                size = max(1, size // 2)
-                _log.warning("The GPU's memory is too small for this batch: %d at a time from here.", size)
+        outcomes: list[R] = []
+        while len(outcomes) < len(inputs):
+            size = self.batch_size
+            found = self._computed(inputs[len(outcomes) : len(outcomes) + size], compute)
+            if found is not None:
+                outcomes.extend(found)
                 continue
-            rows.append(found)
-            start += size
-        return np.concatenate(rows)
+            if size == 1:
+                raise TukuError(
+                    "The GPU has no memory left for a single input.", "Use a GPU with more memory, or dtype bfloat16."
+                )
+            self.batch_size = max(1, size // 2)
+            _log.warning("The GPU's memory is too small for this batch: %d at a time from here.", self.batch_size)
+        return outcomes
 
-    def _computed(
-        self, inputs: Sequence[T], compute: Callable[[Sequence[T]], npt.NDArray[np.float32]]
-    ) -> npt.NDArray[np.float32] | None:
+    def _computed(self, inputs: Sequence[T], compute: Callable[[Sequence[T]], Sequence[R]]) -> Sequence[R] | None:
         import torch
 
         try:
-            with torch.inference_mode():
+            with self._turn, torch.inference_mode():  # two batches at once would need twice the memory
                 return compute(inputs)
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()

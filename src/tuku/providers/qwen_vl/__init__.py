@@ -1,0 +1,1 @@
+"""Qwen's vision-language models on one's own machines: captions, and vectors from the last hidden layer."""
