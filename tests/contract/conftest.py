@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from contract.implementations import CAPTIONERS, EMBEDDERS, RANKERS, UNTRAINED
-from fakes import tiny_models
+from fakes import tiny_models, tiny_qwen
 from fakes.dashscope import DashScopeServer, Settings
 from tuku.config import Config
 from tuku.protocols import Captioner, Embedder
@@ -35,6 +35,9 @@ def service() -> Iterator[DashScopeServer]:
 @pytest.fixture(scope="module")
 def captioner(request: pytest.FixtureRequest) -> Captioner:
     config = CAPTIONERS[request.param]
+    if config.provider in UNTRAINED:
+        folder = request.getfixturevalue("tmp_path_factory").mktemp("models") / str(config.model)
+        config = config.model_copy(update={"model": str(tiny_qwen.qwen3_vl(folder, trained=True))})
     config = config.model_copy(update={"base_url": _address(config.provider, request)})
     made = create_captioner(config, local_access(describe_captioner(config), Config()))
     assert made is not None

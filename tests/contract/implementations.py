@@ -13,6 +13,7 @@ CAPTIONERS = {
     "local": CaptionConfig(provider="local"),
     "dashscope": CaptionConfig(provider="dashscope", quota=_NO_HINDRANCE),
     "openai": CaptionConfig(provider="openai", model="qwen3-vl-flash", quota=_NO_HINDRANCE),
+    "qwen_vl": CaptionConfig(provider="qwen_vl", model="qwen3_vl", device="cpu"),
 }
 EMBEDDERS = {
     "local lite0-minilm": EmbedConfig(provider="local"),
@@ -25,6 +26,7 @@ EMBEDDERS = {
     ),
     **{f"hf {name}": EmbedConfig(provider="hf", model=name, device="cpu") for name in tiny_models.MODELS},
     "onnx_clip chinese_clip": EmbedConfig(provider="onnx_clip", model="chinese_clip"),
+    "qwen_vl": EmbedConfig(provider="qwen_vl", model="qwen3_vl", device="cpu"),
 }
 RANKERS = {
     "dashscope": RerankConfig(provider="dashscope", quota=_NO_HINDRANCE),
@@ -34,7 +36,7 @@ RANKERS = {
 each_captioner = pytest.mark.parametrize(
     "captioner", [pytest.param(name, id=name) for name in CAPTIONERS], indirect=True, scope="module"
 )
-UNTRAINED = {"hf", "onnx_clip"}
+UNTRAINED = {"hf", "onnx_clip", "qwen_vl"}
 """Providers whose models here have weights by chance: all is as it should be but what the vectors mean."""
 
 each_embedder = pytest.mark.parametrize(

@@ -5,12 +5,13 @@ The models are as small as can be, with weights by chance: a picture finds itsel
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from fakes import tiny_models
+from fakes import tiny_models, tiny_qwen
 from support import Tuku
 
 pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]
@@ -75,3 +76,45 @@ def test_another_model_is_refused_until_a_rebuild(tuku: Tuku, landscapes: Path, 
     assert "siglip" in wrong.err
     gone = tuku("search", "cat", *options, "--set", f"embed.model={tmp_path / 'nowhere'}")
     assert (gone.code, "no such folder" in gone.err) == (2, True)
+
+
+def test_captions_and_vectors_by_one_model(tuku: Tuku, tmp_path: Path) -> None:
+    """Reference system D: a Qwen3-VL, pictures with titles and prices, and a search with a filter."""
+    model = tiny_qwen.qwen3_vl(tmp_path / "tiny-qwen3-vl", trained=True)
+    rows = []
+    for number, colour in enumerate([*tiny_qwen.COLOURS] * 3):
+        name = f"{colour}{number}.png"
+        Image.fromarray(tiny_qwen.picture(colour, number)).save(tmp_path / name)
+        rows.append({"uri": name, "title": f"杯 {number}", "category": "cup", "price": 10.5 * number})
+    manifest = tmp_path / "shop.jsonl"
+    manifest.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    own = {
+        "caption.model": model,
+        "embed.model": model,
+        "caption.dtype": "float32",
+        "embed.dtype": "float32",
+        "milvus.uri": tmp_path / "milvus.db",
+        "lake.uri": tmp_path / "lake",
+        "runtime.worker_gpus": 0,
+        "verify.min_recall": 0,
+    }
+    options = ["--config", CONF / "qwen3_vl.yaml", "--json"]
+    for key, value in own.items():
+        options += ["--set", f"{key}={value}"]
+
+    def run(*arguments: object) -> dict:
+        ran = tuku(*arguments, *options)
+        assert ran.code == 0, ran.err
+        return ran.json
+
+    report = run("ingest", manifest)
+    assert (report["rows"]["ok"], report["rows"]["failed"], report["verify"]["passed"]) == (9, 0, True)
+    red = tmp_path / "红0.png"
+    found = run("search", "--image", red, "--limit", "9")["results"]
+    assert found[0]["uri"] == str(red)
+    assert {each["caption"] for each in found} == {f"一张{colour}色的图。" for colour in tiny_qwen.COLOURS}
+    cheap = run("search", "红色", "--in", "text", "--where", "price < 30", "--limit", "9")["results"]
+    assert sorted(each["metadata"]["price"] for each in cheap) == [0, 10.5, 21]
+    both = run("search", "红色", "--image", red, "--limit", "3")["results"]
+    assert len(both) == 3
+    assert run("ingest", manifest)["rows"]["unchanged"] == 9

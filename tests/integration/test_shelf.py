@@ -69,6 +69,19 @@ def names(config: Config) -> list[str]:
         return [each.name for each in shelf.shelved(client, config)]
 
 
+def test_a_collection_that_the_alias_was_pointed_at_by_hand_is_among_them(uri: str, lake: MemoryLake) -> None:
+    load(uri, lake, "r1")
+    config = configured(uri)
+    with connected(config.milvus) as client:
+        client.create_collection("theirs", dimension=4)
+        client.alter_alias("theirs", "tuku")
+        found = shelf.shelved(client, config)
+    assert {each.name: (each.live, each.proven_at is None) for each in found} == {
+        "theirs": (True, True),
+        "tuku__r1": (False, False),
+    }
+
+
 def test_what_is_known_of_each_collection(uri: str, lake: MemoryLake) -> None:
     flat = {"vectors": ["image"], "index": {"type": "FLAT", "metric": "IP"}}
     load(uri, lake, "r1", milvus=flat)

@@ -50,6 +50,8 @@ class Shelved:
 def shelved(client: MilvusClient, config: Config) -> list[Shelved]:
     """All collections of the alias, the newest first; with `load.alias: false` the one of that name.
 
+    The alias may have been pointed at one that was not made for it: that is among them.
+
     Raises:
         ConfigError: a collection bears the alias's name.
         MilvusError: Milvus did not answer.
@@ -59,7 +61,8 @@ def shelved(client: MilvusClient, config: Config) -> list[Shelved]:
         return [_look(client, config, target, live=True)] if collection.exists(client, target) else []
     alias.require_alias_free(client, target)
     live = alias.resolve(client, target)
-    found = [_look(client, config, name, live=name == live) for name in alias.behind(client, target)]
+    names = {*alias.behind(client, target), *filter(None, [live])}
+    found = [_look(client, config, name, live=name == live) for name in names]
     latest = datetime.max.replace(tzinfo=timezone.utc)  # one that is not proven yet is the newest of all
     return sorted(found, key=lambda each: (each.proven_at or latest, each.name), reverse=True)
 

@@ -11,8 +11,8 @@ from tuku.errors import RowError
 from tuku.fetching import Fetched, GuardedFetcher
 from tuku.retry import RetryPolicy
 from tuku.runtime.clients_pictures import ClientsPictures
-from tuku.runtime.halts import Halts
-from tuku.runtime.lasting import AGAIN_S, CHECK_S, LastingSearcher, Opener, OutOfServiceError
+from tuku.runtime.circuit_breaker import CircuitBreaker
+from tuku.runtime.reconnecting import AGAIN_S, CHECK_S, ReconnectingSearcher, Opener, OutOfServiceError
 from tuku.runtime.searching import open_searcher
 from tuku.runtime.stored import images_like, some_images
 from tuku.search.known_fields import KnownFields
@@ -26,7 +26,7 @@ __all__ = ["AGAIN_S", "CHECK_S", "LiveCatalogue", "OutOfServiceError"]
 
 
 class LiveCatalogue:
-    """Implements `web.catalogue.Catalogue`; see `LastingSearcher` and `Halts` for what it outlives.
+    """Implements `web.catalogue.Catalogue`; see `ReconnectingSearcher` and `CircuitBreaker` for what it outlives.
 
     Args:
         config: the configuration.
@@ -38,8 +38,8 @@ class LiveCatalogue:
         self, config: Config, opener: Opener = open_searcher, clock: Callable[[], float] = time.monotonic
     ) -> None:
         patient = _for_people(config)
-        self._searcher = LastingSearcher(patient, opener, clock)
-        self._halts = Halts(AGAIN_S, clock)
+        self._searcher = ReconnectingSearcher(patient, opener, clock)
+        self._breaker = CircuitBreaker(AGAIN_S, clock)
         self._clients_pictures = ClientsPictures(patient)
         self._pictures = GuardedFetcher(patient.fetch, policy=RetryPolicy(attempts=2, max_wait_s=1.0))
 
@@ -52,7 +52,7 @@ class LiveCatalogue:
             RowError: the query's picture cannot be used.
         """
         image = self._clients_pictures.content(query.image) if isinstance(query.image, str) else query.image
-        with self._halts.heeded(), self._searcher.used() as opened:
+        with self._breaker.guarded(), self._searcher.used() as opened:
             answer = opened.searcher.search(replace(query, image=image))
         return replace(answer, query=query)
 

@@ -30,7 +30,7 @@ from tuku.web.readiness import Readiness
 from tuku.web.site import Site
 from tuku.web.thumbnails import Thumbnails
 from tuku.web.token import Token, TokenGuard
-from tuku.web.turns import Turns
+from tuku.web.executor import BoundedExecutor
 from tuku.web.uploads import Uploads
 
 _CLICK_BYTES = 500_000
@@ -75,15 +75,15 @@ async def _running(
 ) -> AsyncIterator[None]:
     """Everything that belongs to the event loop, from the first request to the last."""
     serve = config.serve
-    turns = Turns("search", serve.concurrency, serve.waiting, serve.timeout_s)
+    executor = BoundedExecutor("search", serve.concurrency, serve.waiting, serve.timeout_s)
     uploads = Uploads(serve.concurrency, serve.waiting, serve.timeout_s)
-    painting = Turns("thumbnail", _PICTURES_AT_ONCE, _PICTURES_WAITING, serve.timeout_s)
+    painting = BoundedExecutor("thumbnail", _PICTURES_AT_ONCE, _PICTURES_WAITING, serve.timeout_s)
     thumbnails = Thumbnails(catalogue, config.decode, painting, serve.thumbnail_cache_mb * 1_000_000)
     feedback = None
     if storage is not None:
         feedback = Feedback(storage, lambda outcome, clicks: metrics.feedback.labels(outcome).inc(clicks))
     readiness = Readiness(catalogue.check, serve.timeout_s)
-    api.state.site = Site(config, catalogue, turns, uploads, thumbnails, metrics, feedback, readiness)
+    api.state.site = Site(config, catalogue, executor, uploads, thumbnails, metrics, feedback, readiness)
     flushing = asyncio.create_task(feedback.keep_flushing(serve.feedback_flush_s)) if feedback else None
     try:
         yield
@@ -93,7 +93,7 @@ async def _running(
             with suppress(asyncio.CancelledError):
                 await flushing
             await feedback.flush()
-        turns.close()
+        executor.close()
         painting.close()
         readiness.close()
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from tuku.web.problems import RefusedError, refusal_of
-from tuku.web.turns import Turns
+from tuku.web.executor import BoundedExecutor
 
 READY_S = 2.0
 """So long an answer holds: whoever asks more often costs nothing."""
@@ -26,7 +26,7 @@ class Readiness:
         self, check: Callable[[], None], timeout_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._check, self._clock = check, clock
-        self._turns = Turns("ready", 1, 0, timeout_s)
+        self._executor = BoundedExecutor("ready", 1, 0, timeout_s)
         self._asked: asyncio.Task[RefusedError | None] | None = None
         self._answered_s = 0.0
 
@@ -38,11 +38,11 @@ class Readiness:
 
     def close(self) -> None:
         """Ask nothing more."""
-        self._turns.close()
+        self._executor.close()
 
     async def _ask(self) -> RefusedError | None:
         try:
-            await self._turns.run(self._check)
+            await self._executor.run(self._check)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is not ready
             return refusal_of(error)
         finally:

@@ -16,7 +16,7 @@ from tuku.web.feedback import Feedback
 from tuku.web.metrics import Metrics
 from tuku.web.readiness import Readiness
 from tuku.web.thumbnails import Thumbnails
-from tuku.web.turns import Turns
+from tuku.web.executor import BoundedExecutor
 from tuku.web.uploads import Uploads
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Site:
 
     config: Config
     catalogue: Catalogue
-    turns: Turns
+    executor: BoundedExecutor
     uploads: Uploads
     thumbnails: Thumbnails
     metrics: Metrics
@@ -49,7 +49,7 @@ class Site:
         """
         with self.metrics.searching.track_inprogress():
             try:
-                return await self.turns.run(work)
+                return await self.executor.run(work)
             except RowError as fault:
                 self.metrics.uploads_refused.labels(fault.code).inc()
                 raise

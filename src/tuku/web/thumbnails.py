@@ -16,7 +16,7 @@ from tuku.imaging import encode_jpeg, thumbnail
 from tuku.search.results import Result
 from tuku.terminal import printable
 from tuku.web.catalogue import Catalogue
-from tuku.web.turns import Turns, heard
+from tuku.web.executor import BoundedExecutor, heard
 
 WIDTHS = (160, 320, 640)
 """Sides of the squares that they fit, px."""
@@ -49,7 +49,7 @@ class Thumbnails:
     Args:
         catalogue: whose pictures they are.
         decoding: limits for them.
-        turns: where they are made.
+        executor: where they are made.
         max_bytes: of all that are kept.
         clock: monotonic seconds.
     """
@@ -58,11 +58,11 @@ class Thumbnails:
         self,
         catalogue: Catalogue,
         decoding: DecodeConfig,
-        turns: Turns,
+        executor: BoundedExecutor,
         max_bytes: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._catalogue, self._decoding, self._turns, self._clock = catalogue, decoding, turns, clock
+        self._catalogue, self._decoding, self._executor, self._clock = catalogue, decoding, executor, clock
         self._max_bytes, self._bytes = max_bytes, 0
         self._kept: OrderedDict[tuple[str, int], Thumbnail] = OrderedDict()
         self._under_way: dict[tuple[str, int], asyncio.Task[Thumbnail]] = {}
@@ -102,7 +102,7 @@ class Thumbnails:
             origin, seen_s = self._origins.get(image_id, (None, 0.0))
             if self._clock() - seen_s >= FRESH_S:
                 origin = None  # it may have left the catalogue
-            content = await self._turns.run(lambda: self._content(image_id, origin, width))
+            content = await self._executor.run(lambda: self._content(image_id, origin, width))
             made = Thumbnail(content, f'"{hashlib.sha256(content).hexdigest()[:32]}"', self._clock())
             self._keep(key, made)
             return made

@@ -15,7 +15,7 @@ from fakes.served import MODEL, Clock, Opening, fill
 from tuku.config import Config, MilvusConfig, RerankConfig, ServeConfig
 from tuku.errors import MilvusError, StoppedError, VectorSpaceError
 from tuku.milvus.calls import MilvusAwayError
-from tuku.runtime.lasting import Opener
+from tuku.runtime.reconnecting import Opener
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.runtime.serving import AGAIN_S, CHECK_S, LiveCatalogue, OutOfServiceError, _for_people
 from tuku.search.query import Query

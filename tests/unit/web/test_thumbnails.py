@@ -16,7 +16,7 @@ from tuku.errors import RowError
 from tuku.search.results import Result
 from tuku.web.names import id_of, segment_of
 from tuku.web.thumbnails import FRESH_S, Thumbnails
-from tuku.web.turns import Turns
+from tuku.web.executor import BoundedExecutor
 from unit.web.conftest import serving
 
 
@@ -60,13 +60,13 @@ def test_memory_is_bounded():
     catalogue = FakeCatalogue(images=[Result(str(n), 0.0, uri=f"/{n}/blue.png") for n in range(30)])
 
     async def all_of_them() -> None:
-        turns = Turns("test", 2, 50, 10)
-        kept = Thumbnails(catalogue, DecodeConfig(), turns, max_bytes=20_000)
+        executor = BoundedExecutor("test", 2, 50, 10)
+        kept = Thumbnails(catalogue, DecodeConfig(), executor, max_bytes=20_000)
         sizes = [len((await kept.get(str(n), 160))[0].content) for n in range(30)]
         assert sum(sizes) + 30_000 > 20_000
         assert (await kept.get("29", 160))[1] == "hit"
         assert (await kept.get("0", 160))[1] == "made"
-        turns.close()
+        executor.close()
 
     asyncio.run(all_of_them())
     assert len(catalogue.fetched) == 31
@@ -122,13 +122,13 @@ def test_an_image_that_has_left_the_catalogue_is_not_shown_for_long():
     catalogue, now_s = FakeCatalogue(), [0.0]
 
     async def at_night() -> None:
-        turns = Turns("test", 2, 50, 10)
-        kept = Thumbnails(catalogue, DecodeConfig(), turns, max_bytes=1_000_000, clock=lambda: now_s[0])
+        executor = BoundedExecutor("test", 2, 50, 10)
+        kept = Thumbnails(catalogue, DecodeConfig(), executor, max_bytes=1_000_000, clock=lambda: now_s[0])
         kept.expect(catalogue.images)
         assert (await kept.get("red", 160))[1] == "made"
         catalogue.images.clear()
         now_s[0] += FRESH_S
         assert [(await kept.get("red", width))[1] for width in (160, 320)] == ["missing", "missing"]
-        turns.close()
+        executor.close()
 
     asyncio.run(at_night())

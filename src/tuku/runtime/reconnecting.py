@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tuku.config import Config
 from tuku.errors import ConfigError, MilvusError, StoppedError, TukuError
 from tuku.milvus.calls import MilvusAwayError
-from tuku.runtime.halts import is_halt
+from tuku.runtime.circuit_breaker import is_halt
 from tuku.runtime.retrieving import MilvusRetriever
 from tuku.search.searcher import Searcher
 
@@ -53,7 +53,7 @@ class Opened:
 
 
 @dataclass
-class LastingSearcher:
+class ReconnectingSearcher:
     """Opens a searcher when it is first needed, and another one when Milvus or the access to a model has failed it.
 
     An access halts for good once its patience has ended, which is right for a single search: so it is made anew. Who

@@ -12,7 +12,7 @@ from tuku.web.problems import RefusedError
 T = TypeVar("T")
 
 
-class Turns:
+class BoundedExecutor:
     """Work in threads. Belongs to one event loop.
 
     Args:

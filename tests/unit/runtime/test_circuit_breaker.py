@@ -9,7 +9,7 @@ import pytest
 
 from fakes.served import Clock
 from tuku.errors import RowError, StoppedError
-from tuku.runtime.halts import Halts, is_halt
+from tuku.runtime.circuit_breaker import CircuitBreaker, is_halt
 
 
 def failing(code: str) -> StoppedError:
@@ -18,12 +18,12 @@ def failing(code: str) -> StoppedError:
     return error
 
 
-def halted() -> tuple[Halts, Clock]:
+def halted() -> tuple[CircuitBreaker, Clock]:
     clock = Clock()
-    halts = Halts(5.0, clock)
-    with pytest.raises(StoppedError), halts.heeded():
+    breaker = CircuitBreaker(5.0, clock)
+    with pytest.raises(StoppedError), breaker.guarded():
         raise failing("stopped")
-    return halts, clock
+    return breaker, clock
 
 
 def test_what_is_a_halt():
@@ -34,61 +34,61 @@ def test_what_is_a_halt():
 
 
 def test_one_request_that_failed_halts_nobody():
-    halts = Halts(5.0, Clock())
-    with pytest.raises(StoppedError), halts.heeded():
+    breaker = CircuitBreaker(5.0, Clock())
+    with pytest.raises(StoppedError), breaker.guarded():
         raise failing("timeout")
-    with halts.heeded():
+    with breaker.guarded():
         pass
 
 
 def test_a_halt_is_told_at_once_and_looked_into_later():
-    halts, clock = halted()
+    breaker, clock = halted()
     clock.now_s += 4.9
-    with pytest.raises(StoppedError) as told, halts.heeded():
+    with pytest.raises(StoppedError) as told, breaker.guarded():
         pytest.fail("asked")
     assert is_halt(told.value)
     clock.now_s += 0.2
-    with halts.heeded():
+    with breaker.guarded():
         pass
-    with halts.heeded():
+    with breaker.guarded():
         pass
 
 
 @pytest.mark.parametrize("code", ["stopped", "timeout"])
 def test_one_that_finds_it_still_away_tells_the_others(code):
-    halts, clock = halted()
+    breaker, clock = halted()
     clock.now_s += 5
-    with pytest.raises(StoppedError), halts.heeded():
+    with pytest.raises(StoppedError), breaker.guarded():
         raise failing(code)
-    with pytest.raises(StoppedError, match=code), halts.heeded():
+    with pytest.raises(StoppedError, match=code), breaker.guarded():
         pytest.fail("asked")
 
 
 def test_one_that_fails_otherwise_leaves_it_to_the_next():
-    halts, clock = halted()
+    breaker, clock = halted()
     clock.now_s += 5
-    with pytest.raises(ValueError, match="x"), halts.heeded():
+    with pytest.raises(ValueError, match="x"), breaker.guarded():
         raise ValueError("x")
-    with halts.heeded():
+    with breaker.guarded():
         pass
 
 
 def test_the_others_do_not_wait_for_the_one():
-    halts, clock = halted()
+    breaker, clock = halted()
     clock.now_s += 5
     inside, done = threading.Event(), threading.Event()
 
     def probe() -> None:
-        with halts.heeded():
+        with breaker.guarded():
             inside.set()
             assert done.wait(10)
 
     with ThreadPoolExecutor(1) as thread:
         probing = thread.submit(probe)
         assert inside.wait(10)
-        with pytest.raises(StoppedError), halts.heeded():
+        with pytest.raises(StoppedError), breaker.guarded():
             pytest.fail("asked")
         done.set()
         probing.result()
-    with halts.heeded():
+    with breaker.guarded():
         pass

@@ -16,7 +16,7 @@ def is_halt(error: BaseException) -> bool:
 
 
 @dataclass
-class Halts:
+class CircuitBreaker:
     """While a halt stands, one at a time finds out whether the service is back; the others are told at once.
 
     Args:
@@ -32,7 +32,7 @@ class Halts:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
-    def heeded(self) -> Iterator[None]:
+    def guarded(self) -> Iterator[None]:
         """Around what asks the service.
 
         Raises:
