@@ -10,9 +10,9 @@ from tuku.config import Config
 from tuku.errors import RowError
 from tuku.fetching import Fetched, GuardedFetcher
 from tuku.retry import RetryPolicy
-from tuku.runtime.clients_pictures import ClientsPictures
 from tuku.runtime.circuit_breaker import CircuitBreaker
-from tuku.runtime.reconnecting import AGAIN_S, CHECK_S, ReconnectingSearcher, Opener, OutOfServiceError
+from tuku.runtime.clients_pictures import ClientsPictures
+from tuku.runtime.reconnecting import AGAIN_S, CHECK_S, Opener, OutOfServiceError, ReconnectingSearcher
 from tuku.runtime.searching import open_searcher
 from tuku.runtime.stored import images_like, some_images
 from tuku.search.known_fields import KnownFields

@@ -21,6 +21,7 @@ from tuku.storage import Storage
 from tuku.web import routes_images, routes_pages, routes_search
 from tuku.web.asking import most_bytes, too_large
 from tuku.web.catalogue import Catalogue
+from tuku.web.executor import BoundedExecutor
 from tuku.web.feedback import Feedback
 from tuku.web.guards import Guards, names_of
 from tuku.web.metrics import Counting, Metrics
@@ -30,7 +31,6 @@ from tuku.web.readiness import Readiness
 from tuku.web.site import Site
 from tuku.web.thumbnails import Thumbnails
 from tuku.web.token import Token, TokenGuard
-from tuku.web.executor import BoundedExecutor
 from tuku.web.uploads import Uploads
 
 _CLICK_BYTES = 500_000

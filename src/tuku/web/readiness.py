@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from tuku.web.problems import RefusedError, refusal_of
 from tuku.web.executor import BoundedExecutor
+from tuku.web.problems import RefusedError, refusal_of
 
 READY_S = 2.0
 """So long an answer holds: whoever asks more often costs nothing."""

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from tuku.config import Config
 from tuku.errors import RowError
 from tuku.web.catalogue import Catalogue
+from tuku.web.executor import BoundedExecutor
 from tuku.web.feedback import Feedback
 from tuku.web.metrics import Metrics
 from tuku.web.readiness import Readiness
 from tuku.web.thumbnails import Thumbnails
-from tuku.web.executor import BoundedExecutor
 from tuku.web.uploads import Uploads
 
 T = TypeVar("T")

@@ -14,9 +14,9 @@ from fakes.files import png
 from tuku.config import DecodeConfig
 from tuku.errors import RowError
 from tuku.search.results import Result
+from tuku.web.executor import BoundedExecutor
 from tuku.web.names import id_of, segment_of
 from tuku.web.thumbnails import FRESH_S, Thumbnails
-from tuku.web.executor import BoundedExecutor
 from unit.web.conftest import serving
 
 

@@ -41,8 +41,8 @@ def _checkpoint(config: EmbedConfig) -> Checkpoint:
 
 
 def _create_embedder(config: EmbedConfig, description: ModelDescription, _access: Access | None) -> Embedder:
-    from tuku.providers.hosted.device import Device
     from tuku.providers.hf.towers import HfTowers
+    from tuku.providers.hosted.device import Device
     from tuku.providers.hosted.embedder import TowersEmbedder
 
     device = Device.of(config.device, config.dtype, config.batch_size)

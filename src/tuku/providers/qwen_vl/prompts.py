@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +53,7 @@ class Prompter:
         if not self._template or self.image_token < 0:
             raise ConfigError(
                 f"There is no chat template in {path}, or no image_token_id in its config.json.",
-                "Copy chat_template.jinja (or tokenizer_config.json, which may hold it) from where the model comes from.",
+                "Copy both (the template is in chat_template.jinja or tokenizer_config.json) from where it comes from.",
             )
         self._tokenizing = threading.Lock()
 

@@ -65,12 +65,16 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
     found = _checkpoint("embed", config.model)
     pooling = _pooling(config, found)
     settings = (("pooling", pooling), ("instruction", _instruction(config)))
+    _instruction(config, "query_instruction")
     cut = found.embeds and config.dim is not None and _SHORTEST_DIM <= config.dim < found.dim
     return _description(found, config, settings, dim=config.dim if cut else found.dim)
 
 
 def _description(
-    found: Checkpoint, config: CaptionConfig | EmbedConfig, settings: tuple[tuple[str, str], ...], dim: int | None = None
+    found: Checkpoint,
+    config: CaptionConfig | EmbedConfig,
+    settings: tuple[tuple[str, str], ...],
+    dim: int | None = None,
 ) -> ModelDescription:
     return ModelDescription(
         provider=NAME,
