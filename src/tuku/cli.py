@@ -38,6 +38,7 @@ def cli() -> None:
 def ingest(
     manifest: str | None,
     limit: int | None,
+    shard: str | None,
     max_cost: float | None,
     max_calls: int | None,
     max_minutes: float | None,
@@ -52,6 +53,7 @@ def ingest(
     options = overridden(
         manifest__uri=manifest or None,
         manifest__limit=limit,
+        manifest__shard=shard,
         limits__max_cost=max_cost,
         limits__max_calls=max_calls,
         limits__max_minutes=max_minutes,
@@ -92,7 +94,7 @@ def plan(manifest: str | None, limit: int | None, profile: Path | None, override
     """Say what ingesting MANIFEST would do and cost. Writes nothing, asks no service."""
     from tuku.runtime.forecasting import forecast
 
-    options = overridden(manifest__uri=manifest or None, manifest__limit=limit)
+    options = overridden(manifest__uri=manifest or None, manifest__limit=limit, manifest__shard=shard)
     show(forecast(read_config(profile, [*overrides, *options]), make_progress(as_json=as_json)), as_json=as_json)
     return 0
 

@@ -36,7 +36,8 @@ def catalogue(command: _Command) -> _Command:
     """What a catalogue is named by, and how much of it is read."""
     manifest = click.argument("manifest", required=False)
     limit = click.option("--limit", type=click.IntRange(min=1), help="Only the first N rows of the manifest.")
-    return manifest(limit(command))
+    shard = click.option("--shard", metavar="I/N", help="Only the Ith of N parts of the manifest, by the rows' ids.")
+    return manifest(limit(shard(command)))
 
 
 def budget(command: _Command) -> _Command:

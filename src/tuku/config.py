@@ -24,6 +24,7 @@ from tuku.config_types import (
     NotNegative,
     Seconds,
     Section,
+    Shard,
 )
 
 __all__ = [
@@ -66,6 +67,7 @@ class ManifestConfig(Section):
     mode: Literal["append", "snapshot"] = "append"
     encoding: Name = "utf-8"
     limit: Count | None = None
+    shard: Shard | None = None
     uri_column: Name | None = None
     id_column: Name | None = None
 

@@ -33,8 +33,16 @@ def _address(value: str) -> str:
     return value
 
 
+def _shard(value: str) -> str:
+    wanted, _, parts = value.partition("/")
+    if not (wanted.isdecimal() and parts.isdecimal() and 1 <= int(wanted) <= int(parts)):
+        raise ValueError("a part of several, from 1/N to N/N, such as 2/30")
+    return value
+
+
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
 ModelName = Annotated[str, Field(min_length=1), AfterValidator(_model_name)]
+Shard = Annotated[str, Field(max_length=20), AfterValidator(_shard)]
 Address = Annotated[str, Field(min_length=1), AfterValidator(_address)]
 
 

@@ -467,6 +467,21 @@ def test_a_collection_that_is_not_tukus_is_not_touched(uri: str, lake: MemoryLak
         assert client.list_collections() == ["tuku"]
 
 
+def test_a_collection_that_an_alias_stands_for_is_not_dropped_for_a_rebuild_in_place(
+    uri: str, lake: MemoryLake
+) -> None:
+    run(configured(uri, load={"alias": False}), lake)
+    in_place = configured(uri, load={"alias": False, "strategy": "rebuild"})
+    with connected(in_place.milvus) as client:
+        client.create_alias("tuku", "release_tag")
+    with pytest.raises(ConfigError, match="release_tag stands for it"):
+        run(in_place, lake, "r2")
+    with connected(in_place.milvus) as client:
+        assert alias.resolve(client, "release_tag") == "tuku"
+        client.drop_alias("release_tag")
+    assert failed(run(in_place, lake, "r2")) == []
+
+
 @pytest.mark.parametrize("strategy", ["auto", "upsert", "rebuild"])
 def test_an_alias_of_somebody_elses_collection_is_not_taken_over(uri: str, lake: MemoryLake, strategy: str) -> None:
     config = configured(uri, load={"strategy": strategy})

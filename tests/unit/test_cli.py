@@ -146,12 +146,12 @@ def test_a_budget_on_the_command_line_is_that_of_the_configuration(capfd, monkey
         return full_report()
 
     monkeypatch.setattr(ingesting, "ingest", run_ingest)
-    options = ["--max-cost", "2.5", "--max-calls", "100", "--max-minutes", "0.5", "--limit", "7"]
+    options = ["--max-cost", "2.5", "--max-calls", "100", "--max-minutes", "0.5", "--limit", "7", "--shard", "2/3"]
     code, _, _ = run(capfd, "ingest", "图 1.csv", "--set", "limits.max_cost=9", *options, "--json")
     assert code == 0
     limits = given[0].limits
     assert (limits.max_cost, limits.max_calls, limits.max_minutes) == (2.5, 100, 0.5)
-    assert (given[0].manifest.uri, given[0].manifest.limit) == ("图 1.csv", 7)
+    assert (given[0].manifest.uri, given[0].manifest.limit, given[0].manifest.shard) == ("图 1.csv", 7, "2/3")
     run(capfd, "ingest", "a.csv", "--max-calls", "0", "--json")
     assert (given[1].limits.max_calls, given[1].limits.max_cost, given[1].limits.max_minutes) == (0, None, None)
 

@@ -118,6 +118,22 @@ def require_fit(client: MilvusClient, config: Config, live: str, embed_model: st
         if not config.load.alias or config.load.strategy == "upsert":
             # With auto, behind an alias, another metric is a reason to rebuild; in place it would cut readers off.
             collection.require_metric(client, live, config.milvus.index.metric)
+    elif not config.load.alias:
+        _require_no_alias(client, live)
+
+
+def _require_no_alias(client: MilvusClient, live: str) -> None:
+    """Refuses to drop, for a rebuild in place, a collection that an alias stands for: that would be gone with it.
+
+    Raises:
+        ConfigError: naming the aliases.
+    """
+    aliases = ", ".join(alias.standing_for(client, live))
+    if aliases:
+        raise ConfigError(
+            f"The collection {live} would be dropped and made anew, and {aliases} stands for it.",
+            "Drop that alias, or set load.alias: true and milvus.collection to another name.",
+        )
 
 
 def _refuse_foreign(config: Config, live: str) -> None:

@@ -52,7 +52,8 @@ class Catalogue:
         def tables() -> Iterator[pa.Table]:
             return read_manifest(config.manifest, uri, opener=opener)
 
-        return cls(name, tables, manifest=name, whole=config.manifest.limit is None)
+        whole = config.manifest.limit is None and config.manifest.shard is None
+        return cls(name, tables, manifest=name, whole=whole)
 
     @classmethod
     def of_dead_letters(cls, lake: Lake, selection: Selection) -> Catalogue:

@@ -29,11 +29,14 @@ def refuse_unavailable(config: Config) -> None:
     Raises:
         ConfigError: naming it.
     """
-    if config.manifest.mode == "snapshot" and config.manifest.limit is not None:
-        raise ConfigError(
-            "manifest.limit cannot be combined with manifest.mode = snapshot: all the rest would be deleted.",
-            "Leave out --limit, or set manifest.mode to append.",
-        )
+    if config.manifest.mode != "snapshot":
+        return
+    for key in ("limit", "shard"):
+        if getattr(config.manifest, key) is not None:
+            raise ConfigError(
+                f"manifest.{key} cannot be combined with manifest.mode = snapshot: all the rest would be deleted.",
+                f"Leave out --{key}, or set manifest.mode to append.",
+            )
 
 
 def require_access(config: Config, models: Models) -> None:

@@ -10,6 +10,7 @@ from tuku.stages.manifest_folder import read_folder
 from tuku.stages.manifest_jsonl import read_jsonl
 from tuku.stages.manifest_parquet import read_parquet
 from tuku.stages.manifest_rows import RowBlock, to_table
+from tuku.stages.manifest_shard import in_shard
 from tuku.stages.manifest_source import ManifestSource, Opener, locate
 from tuku.stages.manifest_uri import UriResolver
 
@@ -29,13 +30,14 @@ def read_manifest(
     Rows that are wrong in themselves are among them with stage, code and message set (`schemas.OUTCOME`).
 
     Args:
-        config: format, encoding, columns, and how many rows at most.
+        config: format, encoding, columns, how many rows at most, and which part of them.
         uri: CSV, TSV, JSONL (each also .gz) or Parquet file, folder, glob, or remote URI of a file.
         batch_rows: rows in a table; only the last one may have fewer.
         opener: opens a remote URI for reading; without it a remote manifest is refused.
 
     Yields:
-        Tables in `schemas.ROWS`; `source_fingerprint` is null, for the planner to fill.
+        Tables in `schemas.ROWS`, with fewer rows where only a part is read; `source_fingerprint` is null, for the
+        planner to fill.
 
     Raises:
         ManifestError: it cannot be read, or only in part; before any row where its start shows it.
@@ -49,7 +51,9 @@ def read_manifest(
         if config.limit is not None:
             table = table.slice(0, config.limit - rows)
         rows += table.num_rows
-        yield table
+        part = in_shard(table, config.shard)
+        if part.num_rows:
+            yield part
         if rows == config.limit:
             return
 

@@ -92,6 +92,22 @@ def test_limit_counts_rows_and_does_not_change_their_types(tmp_path: Path, endin
     assert json.loads(rows[0]["metadata"]) == {"size": "38"}
 
 
+def test_parts_are_all_of_the_manifest_once_wherever_a_row_stands(tmp_path: Path):
+    items = [{"id": f"图{i}", "uri": f"{i}.jpg"} for i in range(1_000)]
+    forth, back = write(tmp_path / "a.csv", items), write(tmp_path / "b.jsonl", items[::-1])
+    parts = [{row["image_id"] for row in read(forth, shard=f"{i}/7", batch_rows=64)} for i in range(1, 8)]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 1_000
+    assert all(100 < len(part) < 190 for part in parts)
+    assert {row["image_id"] for row in read(back, shard="3/7")} == parts[2]
+
+
+def test_rows_that_are_wrong_are_in_one_part(tmp_path: Path):
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("id,uri\na\nb\nc,c.jpg\n")
+    found = [row["code"] for i in range(1, 4) for row in read(manifest, shard=f"{i}/3")]
+    assert sorted(map(str, found)) == ["None", "ragged_row", "ragged_row"]
+
+
 def test_dead_letters_count_towards_the_limit(tmp_path: Path):
     manifest = tmp_path / "m.csv"
     manifest.write_text("id,uri\na\nb,b.jpg\nc,c.jpg\n")
