@@ -90,7 +90,14 @@ def retry(
 @cli.command()
 @catalogue
 @common
-def plan(manifest: str | None, limit: int | None, profile: Path | None, overrides: Sequence[str], as_json: bool) -> int:
+def plan(
+    manifest: str | None,
+    limit: int | None,
+    shard: str | None,
+    profile: Path | None,
+    overrides: Sequence[str],
+    as_json: bool,
+) -> int:
     """Say what ingesting MANIFEST would do and cost. Writes nothing, asks no service."""
     from tuku.runtime.forecasting import forecast
 

@@ -115,7 +115,14 @@ def _config(words: list[str], hidden: int) -> object:
     rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
     ends = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": words.index("<|im_end|>")}
     text = {"hidden_size": hidden, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text |= {"initializer_range": 0.2, "num_key_value_heads": 1, "head_dim": 16, "vocab_size": len(words), "rope_parameters": rope, **ends}
+    text |= {
+        "initializer_range": 0.2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+        "vocab_size": len(words),
+        "rope_parameters": rope,
+        **ends,
+    }
     vision = {"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": hidden}
     vision |= {"patch_size": _PATCH, "num_position_embeddings": 64, "deepstack_visual_indexes": [0]}
     tokens = {

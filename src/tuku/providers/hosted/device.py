@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -63,7 +63,7 @@ class Device:
             batch_size or (on_gpu if there else on_cpu),
         )
 
-    def in_batches(self, inputs: Sequence[T], compute: Callable[[Sequence[T]], Sequence[R]]) -> list[R]:
+    def in_batches(self, inputs: Sequence[T], compute: Callable[[Sequence[T]], Iterable[R]]) -> list[R]:
         """One outcome for each input, in order; where a batch does not fit the GPU's memory, by halves.
 
         Raises:
@@ -84,7 +84,7 @@ class Device:
             _log.warning("The GPU's memory is too small for this batch: %d at a time from here.", self.batch_size)
         return outcomes
 
-    def _computed(self, inputs: Sequence[T], compute: Callable[[Sequence[T]], Sequence[R]]) -> Sequence[R] | None:
+    def _computed(self, inputs: Sequence[T], compute: Callable[[Sequence[T]], Iterable[R]]) -> Iterable[R] | None:
         import torch
 
         try:

@@ -76,7 +76,7 @@ class QwenVLEmbedder:
         order = sorted(asked, key=lambda place: -len(asked[place].tokens))
         if order:
             compute = partial(self._model.vectors, pooling=self._pooling)
-            rows = np.stack(self._device.in_batches([asked[place] for place in order], compute))
+            rows: Vectors = np.stack(self._device.in_batches([asked[place] for place in order], compute))
             found = checked(_cut(rows, self.description.dim), lambda number, vector: heard(order[number], vector))
             outcomes.update(zip(order, found, strict=True))
         return [outcomes[place] for place in range(len(prompts))]
@@ -86,4 +86,5 @@ def _cut(vectors: Vectors, dim: int | None) -> Vectors:
     if dim is None or dim == vectors.shape[1]:
         return vectors
     with np.errstate(invalid="ignore"):  # one without a direction is found by `checked`
-        return vectors[:, :dim] / np.linalg.norm(vectors[:, :dim], axis=1, keepdims=True)
+        cut: Vectors = vectors[:, :dim] / np.linalg.norm(vectors[:, :dim], axis=1, keepdims=True)
+    return cut

@@ -76,7 +76,8 @@ class Prompter:
                     "picture_too_narrow", f"{width} x {height} px: the model takes sides of at most 1 : {_MAX_ASPECT}"
                 )
             seen = self._images(images=[pixels], input_data_format="channels_last", return_tensors="np")
-            patches, grid = seen["pixel_values"], tuple(map(int, seen["image_grid_thw"][0]))
+            frames, rows, columns = map(int, seen["image_grid_thw"][0])
+            patches, grid = seen["pixel_values"], (frames, rows, columns)
         content: list[dict[str, str]] = [{"type": "image"}] if pixels is not None else []
         with self._tokenizing:
             text = self._shortened(text.encode(errors="replace").decode().replace("<|", "< |"))
