@@ -24,6 +24,10 @@ EMBEDDERS = {
     "dashscope multimodal-embedding-v1": EmbedConfig(
         provider="dashscope", model="multimodal-embedding-v1", quota=_NO_HINDRANCE
     ),
+    "openai Qwen3-VL-Embedding-2B": EmbedConfig(provider="openai", model="Qwen/Qwen3-VL-Embedding-2B", dim=2048),
+    "openai CLIP": EmbedConfig(
+        provider="openai", model="openai/clip-vit-base-patch32", dim=512, parameters={"instruction": ""}
+    ),
     **{f"hf {name}": EmbedConfig(provider="hf", model=name, device="cpu") for name in tiny_models.MODELS},
     "onnx_clip chinese_clip": EmbedConfig(provider="onnx_clip", model="chinese_clip"),
     "qwen_vl": EmbedConfig(provider="qwen_vl", model="qwen3_vl", device="cpu"),

@@ -54,7 +54,8 @@ def test_description_is_complete_and_survives_a_trip_to_a_worker(embedder: Embed
     description = embedder.description
     assert all([description.provider, description.model, description.revision, description.note, description.licence])
     assert description.dim
-    assert description.languages
+    # Who passes on whatever an endpoint serves cannot know what that speaks, as it cannot know its licence.
+    assert description.languages or description.licence == "NOASSERTION"
     assert description.picture_size is not None
     assert pickle.loads(pickle.dumps(description)) == description
 

@@ -32,6 +32,7 @@ EMBEDDERS: dict[str, str] = {
     "hf": "tuku.providers.hf.provider:EMBEDDER",
     "local": "tuku.providers.local.provider:EMBEDDER",
     "onnx_clip": "tuku.providers.onnx_clip.provider:EMBEDDER",
+    "openai": "tuku.providers.openai.provider:EMBEDDER",
     "qwen_vl": "tuku.providers.qwen_vl.provider:EMBEDDER",
 }
 RERANKERS: dict[str, str] = {

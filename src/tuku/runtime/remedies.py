@@ -22,6 +22,7 @@ _BY_CODE: Mapping[str, str] = {
     "server_error": "The service has trouble of its own: try again later.",
     "service_unavailable": "The service has trouble of its own: try again later.",
     "invalid_parameter": "Check {stage}.model, {stage}.parameters and, for an embedder, embed.dim.",
+    "bad_vector": "If it has another length: set {stage}.dim to that, and check {stage}.model.",
     "cut_caption": "Raise caption.max_tokens, or leave it empty.",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import random
 from collections.abc import Callable
 
 from fakes.dashscope.answer import Answer, Job
@@ -18,7 +19,7 @@ _FILLING = "1.2345678901234e-06"
 
 def answer_embedding(asked: EmbedAsked, job: Job) -> Answer:
     """``output.embeddings``; written by hand, since `json.dumps` takes a millisecond for a thousand numbers."""
-    vectors = [_written(job.mind.vector(item.parts), asked.dim) for item in asked.items]
+    vectors = [written(job.mind.vector(item.parts), asked.dim) for item in asked.items]
     damaged: frozenset[int] = frozenset()
     if job.fault in ("missing", "bad_vector"):
         damaged = frozenset({job.dice.randrange(len(vectors))})
@@ -26,8 +27,7 @@ def answer_embedding(asked: EmbedAsked, job: Job) -> Answer:
     if job.fault == "shuffled":
         order = order[1:] + order[:1]  # the surest way to be out of order
     if job.fault == "bad_vector":
-        spoil = job.dice.choice(_SPOILT)
-        vectors = [spoil(vector) if index in damaged else vector for index, vector in enumerate(vectors)]
+        vectors = [spoilt(vector, job.dice) if index in damaged else vector for index, vector in enumerate(vectors)]
     kinds = [item.kind for item in asked.items]
     embeddings = ",".join(
         f'{{"index":{index},"embedding":[{vectors[index]}],"type":"{kinds[index]}"}}' for index in order
@@ -38,10 +38,15 @@ def answer_embedding(asked: EmbedAsked, job: Job) -> Answer:
     return Answer(body.encode(), 0, damaged)
 
 
-def _written(vector: Vector, dim: int) -> str:
+def written(vector: Vector, dim: int) -> str:
     """The vector in JSON without its brackets, cut or filled to its length."""
     told = ",".join(map(repr, vector[:dim].tolist()))
     return told + _filling(dim - len(vector))
+
+
+def spoilt(vector: str, dice: random.Random) -> str:
+    """A written vector that is zero, not finite, or too short."""
+    return dice.choice(_SPOILT)(vector)
 
 
 @functools.lru_cache(maxsize=64)

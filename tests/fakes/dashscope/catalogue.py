@@ -58,6 +58,23 @@ class RerankModel(Model):
     images: int = 40
 
 
+@dataclass(frozen=True)
+class PooledModel(Model):
+    """Makes vectors behind a vLLM: one for each conversation.
+
+    Attributes:
+        dim: of its vectors.
+        context: most tokens of a conversation.
+        told: whether it is told what to do, and looks at a picture and a text together; else at one of them alone.
+        matryoshka: whether shorter vectors may be asked for.
+    """
+
+    dim: int = 2048
+    context: int = 8192
+    told: bool = True
+    matryoshka: bool = False
+
+
 MODELS: dict[str, Model] = {
     model.name: model
     for model in (
@@ -73,5 +90,10 @@ MODELS: dict[str, Model] = {
         ),
         EmbedModel("qwen2.5-vl-embedding", dims=(1024, 2048, 768, 512), items=2, images=1, fuses="always"),
         RerankModel("qwen3-vl-rerank", 600),
+        # Served by a vLLM of one's own, under their names on the hub; the 8B with --hf-overrides for its dimensions.
+        CaptionModel("Qwen/Qwen3-VL-8B-Instruct"),
+        PooledModel("Qwen/Qwen3-VL-Embedding-2B"),
+        PooledModel("Qwen/Qwen3-VL-Embedding-8B", dim=4096, matryoshka=True),
+        PooledModel("openai/clip-vit-base-patch32", dim=512, context=77, told=False),
     )
 }

@@ -7,11 +7,13 @@ from typing import Any
 from fakes.dashscope.answer import Endpoint
 from fakes.dashscope.answer_caption import answer_compatible, answer_native
 from fakes.dashscope.answer_embedding import answer_embedding
+from fakes.dashscope.answer_pooled import answer_pooled
 from fakes.dashscope.answer_rerank import answer_rerank
-from fakes.dashscope.errors import compatible_body, native_body
+from fakes.dashscope.errors import compatible_body, native_body, vllm_body
 from fakes.dashscope.luck import CAPTION_FAULTS, EMBEDDING_FAULTS, TRANSPORT_FAULTS
 from fakes.dashscope.read_caption import read_compatible, read_native
 from fakes.dashscope.read_embedding import read_embedding
+from fakes.dashscope.read_pooled import read_pooled
 from fakes.dashscope.read_rerank import read_rerank
 
 NATIVE_ROOT = "/api/v1"
@@ -41,6 +43,14 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         read_embedding,
         answer_embedding,
         native_body,
+        TRANSPORT_FAULTS + EMBEDDING_FAULTS,
+    ),
+    Endpoint(
+        "pooled",
+        f"{COMPATIBLE_ROOT}/embeddings",
+        read_pooled,
+        answer_pooled,
+        vllm_body,
         TRANSPORT_FAULTS + EMBEDDING_FAULTS,
     ),
     Endpoint(

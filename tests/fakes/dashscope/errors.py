@@ -77,3 +77,14 @@ def compatible_body(error: ApiError, request_id: str) -> dict[str, Any]:
     code = _COMPATIBLE.get(error.code, error.code)
     kind = "invalid_request_error" if error.status < 500 and error.status != 429 else code
     return {"error": {"message": error.message, "type": kind, "param": None, "code": code}, "request_id": request_id}
+
+
+_VLLM_TYPES = {400: "BadRequestError", 404: "NotFoundError", 429: "RateLimitError", 503: "ServiceUnavailableError"}
+
+
+def vllm_body(error: ApiError, _request_id: str) -> dict[str, Any]:
+    """vLLM's shape: its code is the status, as a number; a wrong key gets no more than a word."""
+    if error.status == 401:
+        return {"error": "Unauthorized"}
+    kind = _VLLM_TYPES.get(error.status, "InternalServerError")
+    return {"error": {"message": error.message, "type": kind, "param": None, "code": error.status}}

@@ -29,7 +29,7 @@ def read_compatible(body: dict[str, Any]) -> CaptionAsked:
     model = find_model(body, CaptionModel)
     if body.get("stream"):
         raise invalid("Streaming is not served here.")
-    return _asked(model, field_of(body, "messages", list), _compatible_part, body)
+    return _asked(model, field_of(body, "messages", list), compatible_part, body)
 
 
 def _asked(
@@ -75,7 +75,12 @@ def _native_part(part: Any, model: Model) -> Part:
     return text
 
 
-def _compatible_part(part: Any, model: Model) -> Part:
+def compatible_part(part: Any, model: Model) -> Part:
+    """A typed part of a message of OpenAI's.
+
+    Raises:
+        ApiError: it is neither a text nor a picture that the model takes.
+    """
     kind = field_of(part, "type", str)
     if kind == "image_url":
         return read_picture(field_of(field_of(part, "image_url", dict), "url", str), model)

@@ -187,3 +187,22 @@ def test_a_model_that_runs_here_needs_no_key_and_answers():
 def test_a_model_that_is_not_wanted_is_not_called_for(stage: str):
     checkup = ModelCheckup(stage, Config(caption=CaptionConfig(provider="none")))
     assert all(isinstance(check(), Skipped) for check in (checkup.describe, checkup.open, checkup.call))
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "detail", "remedy"),
+    [
+        ({}, "ok", "it answered in ", ""),
+        ({"dim": 1024}, "failed", "2048 numbers instead of 1024", "set embed.dim to that"),
+        ({"model": "another"}, "failed", "no such model", "base_url"),
+        ({"base_url": "http://127.0.0.1:9/v1"}, "failed", "connection_failed", "Check embed.base_url"),
+    ],
+)
+def test_a_vllm_of_ones_own(server, monkeypatch, changed: dict, status: str, detail: str, remedy: str):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
+    vllm = {"model": "Qwen/Qwen3-VL-Embedding-2B", "dim": 2048, "base_url": server.compatible_url}
+    embed = EmbedConfig(provider="openai", **{**vllm, **changed})
+    found = called("embed", configured().model_copy(update={"embed": embed}))
+    assert found.status == status
+    assert detail in found.detail
+    assert remedy in found.remedy

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from tuku.errors import RowError, StoppedError
 from tuku.protocols import Caption, CaptionHeard, ModelDescription, Picture, PictureSize, Usage, unheard
+from tuku.providers.api.asking import ask_each
 from tuku.providers.api.caller import Answer, Caller
 from tuku.providers.api.caption_text import parse_caption
-from tuku.providers.api.loop import service_loop, wait_all
 from tuku.providers.api.meter import Tokens
 from tuku.providers.api.picture import EncodedPicture, PictureLimits, encode_picture
 from tuku.providers.api.quality import caption_fault
 from tuku.providers.factory import Access
 from tuku.terms import Terms
-
-_PICTURES_AT_A_TIME = 8  # one by one, the threads would wake each other for every picture: a fifth more CPU for a call
 
 
 @dataclass(frozen=True)
@@ -56,21 +52,11 @@ class ServiceCaptioner(ABC):
 
     def caption(self, pictures: Sequence[Picture], heard: CaptionHeard = unheard) -> list[Caption | RowError]:
         """One outcome for each picture, in order; equal ones are asked for once."""
-        distinct = {picture.content_sha256: position for position, picture in enumerate(pictures)}
-        positions = list(distinct.values())
-        futures: list[Future[list[Caption | RowError]]] = []
-        try:
-            for start in range(0, len(positions), _PICTURES_AT_A_TIME):
-                some = positions[start : start + _PICTURES_AT_A_TIME]
-                coded = {position: self._coded(pictures[position]) for position in some}
-                futures.append(service_loop().submit(self._ask_all(coded, heard)))
-            answers = [answer for answers in wait_all(futures) for answer in answers]
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
-        outcomes = dict(zip(distinct, answers, strict=True))
-        return [outcomes[picture.content_sha256] for picture in pictures]
+        return ask_each(
+            [picture.content_sha256 for picture in pictures],
+            lambda position: encode_picture(pictures[position], self._size, self._limits),
+            lambda position, picture: self._ask(picture, partial(heard, position)),
+        )
 
     def take_usage(self) -> Usage:
         """What was used since this was last asked."""
@@ -79,14 +65,6 @@ class ServiceCaptioner(ABC):
     @abstractmethod
     async def _send(self, data_uri: str) -> Answer[Said] | RowError | StoppedError:
         """Ask for the caption of one picture, once."""
-
-    def _coded(self, picture: Picture) -> EncodedPicture | RowError:
-        return encode_picture(picture, self._size, self._limits)
-
-    async def _ask_all(
-        self, pictures: Mapping[int, EncodedPicture | RowError], heard: CaptionHeard
-    ) -> list[Caption | RowError]:
-        return await asyncio.gather(*(self._ask(picture, partial(heard, i)) for i, picture in pictures.items()))
 
     async def _ask(self, picture: EncodedPicture | RowError, heard: Callable[[Caption], None]) -> Caption | RowError:
         if isinstance(picture, RowError):

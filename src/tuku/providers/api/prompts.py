@@ -22,7 +22,8 @@ CAPTION_PROMPT = (
 _THINKING_MODEL = re.compile(r"(?:^|/)qwen(?:3\.[5-9]|[4-9])", re.IGNORECASE)
 
 _LAST_LATIN = "\u02ff"
-_CHAT_TEMPLATE_TOKENS = 20  # role markers around the two messages
+CHAT_TEMPLATE_TOKENS = 20
+"""Of the role markers around a system message and a question."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Instructions:
     @property
     def tokens(self) -> int:
         """About how many tokens these texts are."""
-        return text_tokens(self.system) + text_tokens(self.prompt) + _CHAT_TEMPLATE_TOKENS
+        return text_tokens(self.system) + text_tokens(self.prompt) + CHAT_TEMPLATE_TOKENS
 
 
 def instructions(config: CaptionConfig, model: str) -> Instructions:
@@ -83,3 +84,25 @@ def text_tokens(text: str) -> int:
     """
     wide = sum(character > _LAST_LATIN for character in text)
     return wide + math.ceil((len(text) - wide) / 3)
+
+
+def cut_to_tokens(text: str, most_tokens: int) -> str:
+    """The beginning of a text, of about so many tokens at most (`text_tokens`, which is on the high side)."""
+    if text_tokens(text) <= most_tokens:
+        return text
+    shortest, longest = 0, len(text)
+    while longest - shortest > 1:
+        middle = (shortest + longest) // 2
+        if text_tokens(text[:middle]) <= most_tokens:
+            shortest = middle
+        else:
+            longest = middle
+    return text[:shortest]
+
+
+def without_control_tokens(text: str) -> str:
+    """The text, in which nothing is left that a chat model would take for one of its control tokens (``<|im_end|>``).
+
+    Half surrogate pairs, which no encoding holds, become question marks.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8").replace("<|", "< |")

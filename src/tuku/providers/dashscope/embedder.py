@@ -13,11 +13,11 @@ from tuku.providers.api.batching import Batcher, Item
 from tuku.providers.api.caller import Answer, Caller
 from tuku.providers.api.loop import service_loop
 from tuku.providers.api.picture import encode_picture
-from tuku.providers.api.prompts import text_tokens
+from tuku.providers.api.prompts import cut_to_tokens, text_tokens
 from tuku.providers.api.quality import checked_vector
 from tuku.providers.dashscope.client import DashScopeClient
 from tuku.providers.dashscope.models import EMBEDDERS, find_model
-from tuku.providers.dashscope.text_guard import cut_to_tokens, guarded
+from tuku.providers.dashscope.text_guard import guarded
 from tuku.providers.factory import Access
 from tuku.terms import Terms
 

@@ -16,11 +16,11 @@ from tuku.providers.api.caller import Answer, Caller
 from tuku.providers.api.loop import service_loop, wait_all
 from tuku.providers.api.meter import Tokens
 from tuku.providers.api.picture import encode_picture
-from tuku.providers.api.prompts import text_tokens
+from tuku.providers.api.prompts import cut_to_tokens, text_tokens
 from tuku.providers.api.ranker import overdue
 from tuku.providers.dashscope.client import DashScopeClient
 from tuku.providers.dashscope.models import RERANKERS, find_model
-from tuku.providers.dashscope.text_guard import cut_to_tokens, guarded
+from tuku.providers.dashscope.text_guard import guarded
 from tuku.providers.factory import Access
 from tuku.terms import Terms
 

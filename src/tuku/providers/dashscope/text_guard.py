@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuku.providers.api.prompts import text_tokens
-
 _OWN_MEANING = ("file://", "oss://", "~")
 _NOTHING = "。"
 
@@ -24,20 +22,6 @@ def guarded(text: str) -> str:
     while text.startswith(_OWN_MEANING) or _is_file(text):
         text = f" {text}"
     return text
-
-
-def cut_to_tokens(text: str, most_tokens: int) -> str:
-    """The beginning of a text, of about so many tokens at most (`text_tokens`, which is on the high side)."""
-    if text_tokens(text) <= most_tokens:
-        return text
-    shortest, longest = 0, len(text)
-    while longest - shortest > 1:
-        middle = (shortest + longest) // 2
-        if text_tokens(text[:middle]) <= most_tokens:
-            shortest = middle
-        else:
-            longest = middle
-    return text[:shortest]
 
 
 def _is_file(text: str) -> bool:

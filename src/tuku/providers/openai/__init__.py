@@ -1,1 +1,1 @@
-"""Provider ``openai``: captions from any endpoint that speaks OpenAI's chat protocol, such as vLLM."""
+"""Provider ``openai``: captions, rankings and vectors from any endpoint that speaks OpenAI's protocol, such as vLLM."""

@@ -10,6 +10,7 @@ from tuku.providers.api.captioner import Said, ServiceCaptioner
 from tuku.providers.api.prompts import instructions
 from tuku.providers.factory import Access
 from tuku.providers.openai.chat import PICTURE_LIMITS, OpenAIChat
+from tuku.providers.openai.endpoint import Endpoint
 
 
 class OpenAICaptioner(ServiceCaptioner):
@@ -28,8 +29,8 @@ class OpenAICaptioner(ServiceCaptioner):
     ) -> None:
         super().__init__(description, access, PICTURE_LIMITS)
         asked = self._asked = instructions(config, description.model)
-        timeout_s = access.retry.request_timeout_s
-        self._chat = OpenAIChat(description.model, key, base_url, timeout_s, asked.max_tokens, dict(asked.parameters))
+        endpoint = Endpoint("caption", key, base_url, access.retry.request_timeout_s)
+        self._chat = OpenAIChat(endpoint, description.model, asked.max_tokens, dict(asked.parameters))
 
     async def _send(self, data_uri: str) -> Answer[Said] | RowError | StoppedError:
         return await self._chat.ask(self._asked.system, self._asked.prompt, data_uri)

@@ -16,16 +16,17 @@ from tuku.providers.api.transport_faults import exception_fault
 from tuku.providers.api.verdicts import Throttled, Unavailable
 from tuku.terms import ThrottleKind
 
-_KEY = "Check OPENAI_API_KEY, and that it is a key of the endpoint that caption.base_url names."
+_KEY = "Check OPENAI_API_KEY, and that it is a key of the endpoint that {section}.base_url names."
 _ACCESS = "Give the key's account access to the model, or take another model."
 _BILLS = "Settle the account's bills, then run the same command again."
 
+# Cause and remedy, with the section of the configuration that the remedy is about.
 _FATAL: dict[str, tuple[str, str]] = {
     "invalid_api_key": ("The endpoint does not accept the key", _KEY),
     "account_deactivated": ("The account is closed", _ACCESS),
     "access_denied": ("The account may not do this", _ACCESS),
     "model_access_denied": ("The account may not use this model", _ACCESS),
-    "model_not_found": ("The endpoint has no such model", "Check caption.model and caption.base_url."),
+    "model_not_found": ("The endpoint has no such model", "Check {section}.model and {section}.base_url."),
     "billing_hard_limit_reached": ("The account's spending limit is reached", "Raise it, or wait for the next month."),
     "arrearage": ("The account has overdue payments", _BILLS),
     "commoditynotpurchased": ("The account has not activated the service", "Activate it in the vendor's console."),
@@ -46,11 +47,12 @@ _THROTTLED: dict[str, ThrottleKind] = {
 _REFUSED = {"data_inspection_failed", "datainspectionfailed", "content_policy_violation", "content_filter"}
 
 
-def classify_error(error: BaseException) -> RowError | StoppedError:
+def classify_error(error: BaseException, section: str) -> RowError | StoppedError:
     """What becomes of a request that raised.
 
     Args:
         error: what the SDK raised, or what came through it. Messages are passed on without keys.
+        section: of the configuration that names the endpoint, for remedies.
 
     Returns:
         As `tuku.providers.dashscope.faults.classify` does.
@@ -62,15 +64,15 @@ def classify_error(error: BaseException) -> RowError | StoppedError:
     if not isinstance(error, openai.APIStatusError):
         wrapped = isinstance(error, openai.APIResponseValidationError)
         return exception_fault(ValueError() if wrapped else error)
-    return _refusal(error)
+    return _refusal(error, section)
 
 
-def _refusal(error: openai.APIStatusError) -> RowError | StoppedError:
+def _refusal(error: openai.APIStatusError, section: str) -> RowError | StoppedError:
     request_id, code = error.request_id, (error.code or "").lower()
     if code in _FATAL:
         cause, remedy = _FATAL[code]
         request = f", request {request_id}" if request_id else ""
-        return StoppedError(f"{cause} ({error.code}{request}).", remedy)
+        return StoppedError(f"{cause} ({error.code}{request}).", remedy.format(section=section))
     said = shown(f"{error.code or error.type or ''}: {error.message}")
     wait_s = retry_after_s(error.response.headers)
     if code in _THROTTLED and error.status_code == HTTPStatus.TOO_MANY_REQUESTS:

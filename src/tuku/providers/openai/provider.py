@@ -1,21 +1,24 @@
-"""Models at any endpoint that speaks OpenAI's chat protocol: one's own vLLM, or a service. Imports no SDK."""
+"""Models at any endpoint that speaks OpenAI's protocol: one's own vLLM, or a service. Imports no SDK."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from functools import partial
 
-from tuku.config import CaptionConfig, RerankConfig
+from tuku.config import CaptionConfig, EmbedConfig, RerankConfig
 from tuku.errors import ConfigError
-from tuku.protocols import Captioner, ModelDescription, PictureSize
+from tuku.protocols import Captioner, Embedder, ModelDescription, PictureSize
 from tuku.protocols_ranking import VisionRanker
 from tuku.providers.api.environment import key_from_environment, required_access, service_address
 from tuku.providers.api.parameters import refuse
-from tuku.providers.api.prompts import instructions
+from tuku.providers.api.prompts import CHAT_TEMPLATE_TOKENS, instructions, text_tokens
 from tuku.providers.api.proxy import proxy_for
 from tuku.providers.api.ranking_prompt import SIDE_PX, ranking_terms
 from tuku.providers.factory import Access, Factory
+from tuku.providers.openai.embed_settings import EmbedSettings
+from tuku.providers.openai.parameters import REFUSED_PARAMETERS, own_keys
 from tuku.terms import Terms
 
 NAME = "openai"
@@ -26,20 +29,7 @@ DEFAULT_SIDE_PX = 768
 # Nothing is known of a model by its name: no limit and no price unless the configuration says. Tokens of a picture are
 # estimated as Qwen3-VL counts them, and corrected by what the server says it used.
 UNKNOWN_TERMS = Terms(patch_px=32, answer_tokens=80)
-
-
-# Of the chat endpoint's fields (the signature of `create` in the SDK's resources/chat/completions, and vLLM's "extra
-# parameters") those that say what is asked, how many answers there are and what they look like, or who asks.
-REFUSED_PARAMETERS = frozenset(
-    {
-        *("messages", "audio", "modalities", "functions", "function_call", "tools", "tool_choice"),
-        *("parallel_tool_calls", "web_search_options", "n", "best_of", "stream", "stream_options", "echo"),
-        *("logprobs", "top_logprobs", "prompt_logprobs", "response_format", "return_token_ids"),
-        *("add_generation_prompt", "continue_final_message", "chat_template", "store", "background", "metadata"),
-        *("user", "safety_identifier", "headers", "extra_headers", "extra_query", "extra_body", "http_client"),
-        *("max_retries", "organization", "project", "input", "prompt", "session", "request_id"),
-    }
-)
+_PASSAGE_TOKENS = 60  # a caption
 
 
 def describe_captioner(config: CaptionConfig) -> ModelDescription:
@@ -48,11 +38,30 @@ def describe_captioner(config: CaptionConfig) -> ModelDescription:
     Raises:
         ConfigError: there is no name, or a parameter that is not sent along.
     """
-    model = _model("caption", config)
+    refuse("caption", config.parameters, REFUSED_PARAMETERS, own_keys("caption"))
+    model = _named("caption", config.model)
     asked = instructions(config, model)
     answer_tokens = min(UNKNOWN_TERMS.answer_tokens, config.max_tokens or UNKNOWN_TERMS.answer_tokens)
     terms = Terms(patch_px=UNKNOWN_TERMS.patch_px, prompt_tokens=asked.tokens, answer_tokens=answer_tokens)
     return _description(model, config.max_side_px or DEFAULT_SIDE_PX, asked.settings, terms)
+
+
+def describe_embedder(config: EmbedConfig) -> ModelDescription:
+    """The configured model, whatever its name, with the configured length of vectors.
+
+    Raises:
+        ConfigError: there is no name or no length, or a parameter that is not sent along.
+    """
+    settings = EmbedSettings.of(config)
+    model = _named("embed", config.model, "Qwen/Qwen3-VL-Embedding-2B")
+    if config.dim is None:
+        raise ConfigError(
+            "embed.dim is not set, and provider openai asks no endpoint before a run begins.",
+            "Set it to the length of the model's vectors, such as 2048 for Qwen3-VL-Embedding-2B and 4096 for the 8B.",
+        )
+    prompt_tokens = _PASSAGE_TOKENS + text_tokens(settings.instruction) + CHAT_TEMPLATE_TOKENS
+    terms = Terms(patch_px=UNKNOWN_TERMS.patch_px, prompt_tokens=prompt_tokens)
+    return replace(_description(model, config.max_side_px or DEFAULT_SIDE_PX, settings.told, terms), dim=config.dim)
 
 
 def describe_reranker(config: RerankConfig) -> ModelDescription:
@@ -61,26 +70,20 @@ def describe_reranker(config: RerankConfig) -> ModelDescription:
     Raises:
         ConfigError: as for `describe_captioner`.
     """
-    model = _model("rerank", config)
+    refuse("rerank", config.parameters, REFUSED_PARAMETERS, own_keys("rerank"))
+    model = _named("rerank", config.model)
     terms = ranking_terms(UNKNOWN_TERMS, config.candidates)
     settings = (("parameters", json.dumps(config.parameters, sort_keys=True, ensure_ascii=False)),)
     return _description(model, config.max_side_px or SIDE_PX, settings, terms)
 
 
-def _model(section: str, config: CaptionConfig | RerankConfig) -> str:
-    own = {
-        "model": f"{section}.model",
-        "max_tokens": f"{section}.max_tokens",
-        "base_url": f"{section}.base_url",
-        "timeout": "retry.request_timeout_s",
-    }
-    refuse(section, config.parameters, REFUSED_PARAMETERS, own)
-    if config.model is None:
+def _named(section: str, model: str | None, example: str = "Qwen/Qwen3-VL-8B-Instruct") -> str:
+    if model is None:
         raise ConfigError(
             f"{section}.model is not set, and provider openai has no default.",
-            "Set it to the name under which the endpoint serves its model, such as Qwen/Qwen3-VL-8B-Instruct.",
+            f"Set it to the name under which the endpoint serves its model, such as {example}.",
         )
-    return config.model
+    return model
 
 
 def _description(model: str, side_px: int, settings: tuple[tuple[str, str], ...], terms: Terms) -> ModelDescription:
@@ -105,6 +108,15 @@ def _create_captioner(config: CaptionConfig, description: ModelDescription, acce
     return OpenAICaptioner(description, config, required_access(access), key, address)
 
 
+def _create_embedder(config: EmbedConfig, description: ModelDescription, access: Access | None) -> Embedder:
+    key, address = _key_and_address("embed", config)
+
+    from tuku.providers.openai.embedder import FusingOpenAIEmbedder, OpenAIEmbedder
+
+    kind = FusingOpenAIEmbedder if EmbedSettings.of(config).instruction else OpenAIEmbedder
+    return kind(description, config, required_access(access), key, address)
+
+
 def _create_reranker(config: RerankConfig, description: ModelDescription, access: Access | None) -> VisionRanker:
     key, address = _key_and_address("rerank", config)
 
@@ -113,7 +125,7 @@ def _create_reranker(config: RerankConfig, description: ModelDescription, access
     return OpenAIRanker(description, config, required_access(access), key, address)
 
 
-def _key_and_address(section: str, config: CaptionConfig | RerankConfig) -> tuple[str, str]:
+def _key_and_address(section: str, config: CaptionConfig | EmbedConfig | RerankConfig) -> tuple[str, str]:
     address = service_address(f"{section}.base_url", config.base_url, ADDRESS_VARIABLE, os.environ)
     if address is None:
         raise ConfigError(
@@ -127,6 +139,9 @@ def _key_and_address(section: str, config: CaptionConfig | RerankConfig) -> tupl
 
 CAPTIONER = Factory(
     describe_captioner, _create_captioner, ("openai",), NAME, partial(_key_and_address, "caption"), ADDRESS_VARIABLE
+)
+EMBEDDER = Factory(
+    describe_embedder, _create_embedder, ("openai",), NAME, partial(_key_and_address, "embed"), ADDRESS_VARIABLE
 )
 RERANKER = Factory(
     describe_reranker, _create_reranker, ("openai",), NAME, partial(_key_and_address, "rerank"), ADDRESS_VARIABLE

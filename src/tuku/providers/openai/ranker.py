@@ -11,6 +11,7 @@ from tuku.providers.api.prompts import without_thinking
 from tuku.providers.api.ranker import Asking, ServiceRanker
 from tuku.providers.factory import Access
 from tuku.providers.openai.chat import PICTURE_LIMITS, OpenAIChat
+from tuku.providers.openai.endpoint import Endpoint
 
 _JSON = {"response_format": {"type": "json_object"}}
 
@@ -31,8 +32,8 @@ class OpenAIRanker(ServiceRanker):
     ) -> None:
         super().__init__(description, access, PICTURE_LIMITS)
         parameters = without_thinking(config.parameters, description.model)
-        timeout_s = access.retry.request_timeout_s
-        self._chat = OpenAIChat(description.model, key, base_url, timeout_s, config.max_tokens, parameters)
+        endpoint = Endpoint("rerank", key, base_url, access.retry.request_timeout_s)
+        self._chat = OpenAIChat(endpoint, description.model, config.max_tokens, parameters)
 
     async def _send(self, asking: Asking) -> Answer[Said] | RowError | StoppedError:
         return await self._chat.ask(asking.system, asking.prompt, asking.data_uri, **(_JSON if asking.in_json else {}))

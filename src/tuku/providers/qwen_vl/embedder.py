@@ -9,12 +9,11 @@ import numpy as np
 
 from tuku.errors import RowError
 from tuku.protocols import ModelDescription, Picture, Usage, Vector, VectorHeard, unheard
+from tuku.providers.api.instruction import NOTHING
 from tuku.providers.hosted.device import Device
 from tuku.providers.hosted.embedder import Vectors, checked
 from tuku.providers.qwen_vl.model import Pooling, QwenVL
 from tuku.providers.qwen_vl.prompts import Prompt
-
-_NOTHING = "NULL"  # what that model is given for an empty text
 
 
 class QwenVLEmbedder:
@@ -64,7 +63,7 @@ class QwenVLEmbedder:
 
     def _prompt(self, instruction: str, text: str, picture: Picture | None = None) -> Prompt | RowError:
         if picture is None:
-            return self._model.prompter(instruction, text or _NOTHING)
+            return self._model.prompter(instruction, text or NOTHING)
         return self._model.prompter(instruction, text, picture.pixels)
 
     def _embedded(self, prompts: Sequence[Prompt | RowError], heard: VectorHeard = unheard) -> list[Vector | RowError]:

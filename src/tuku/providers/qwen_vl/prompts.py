@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tuku.errors import ConfigError, RowError
 from tuku.protocols import Pixels
+from tuku.providers.api.prompts import without_control_tokens
 from tuku.providers.hosted.folder import ModelFolder
 from tuku.providers.hosted.pretrained import pretrained
 
@@ -80,7 +81,7 @@ class Prompter:
             patches, grid = seen["pixel_values"], (frames, rows, columns)
         content: list[dict[str, str]] = [{"type": "image"}] if pixels is not None else []
         with self._tokenizing:
-            text = self._shortened(text.encode(errors="replace").decode().replace("<|", "< |"))
+            text = self._shortened(without_control_tokens(text))
             content += [{"type": "text", "text": text}] if text else []
             tokens = self._tokens(system, content)
         if patches is not None:

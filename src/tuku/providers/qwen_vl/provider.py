@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tuku.config import CaptionConfig, EmbedConfig
 from tuku.errors import ConfigError
 from tuku.protocols import Captioner, Embedder, ModelDescription, PictureSize
+from tuku.providers.api.instruction import INSTRUCTION_PARAMETERS, instruction_of
 from tuku.providers.api.parameters import allow_only
 from tuku.providers.api.prompts import Instructions, instructions
 from tuku.providers.factory import Access, Factory
@@ -23,15 +24,12 @@ NAME = "qwen_vl"
 PACKAGES = ("torch", "transformers")
 EXTRA = "hf"
 
-INSTRUCTION = "Represent the user's input."
-"""What Qwen3-VL-Embedding is told by default (its model card); other models are told the same."""
-
 _SIDE_PX = 768  # some 580 tokens
 _BATCH = {"on_cpu": 4, "on_gpu": 16}
 _WRITING = frozenset(
     {"do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "no_repeat_ngram_size", "num_beams"}
 )
-_EMBEDDING = frozenset({"pooling", "instruction", "query_instruction"})
+_EMBEDDING = frozenset({"pooling", *INSTRUCTION_PARAMETERS})
 _POOLINGS: tuple[Pooling, ...] = ("mean", "last")
 _SHORTEST_DIM = 64  # of what Qwen3-VL-Embedding was trained to be cut to
 
@@ -64,8 +62,7 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
     allow_only("embed", config.parameters, _EMBEDDING, {"dimension": "embed.dim", "dim": "embed.dim"})
     found = _checkpoint("embed", config.model)
     pooling = _pooling(config, found)
-    settings = (("pooling", pooling), ("instruction", _instruction(config)))
-    _instruction(config, "query_instruction")
+    settings = (("pooling", pooling), ("instruction", _told(config)[0]))
     cut = found.embeds and config.dim is not None and _SHORTEST_DIM <= config.dim < found.dim
     return _description(found, config, settings, dim=config.dim if cut else found.dim)
 
@@ -114,11 +111,9 @@ def _pooling(config: EmbedConfig, found: Checkpoint) -> Pooling:
     )
 
 
-def _instruction(config: EmbedConfig, key: str = "instruction") -> str:
-    given = config.parameters.get(key, config.parameters.get("instruction", INSTRUCTION))
-    if not isinstance(given, str) or not given.strip():
-        raise ConfigError(f"embed.parameters.{key} is {json.dumps(given)}.", "Set it to a sentence, or leave it out.")
-    return given
+def _told(config: EmbedConfig) -> tuple[str, str]:
+    """What the model is told for what is stored, and for queries."""
+    return instruction_of(config), instruction_of(config, "query_instruction")
 
 
 def _device(config: CaptionConfig | EmbedConfig) -> Device:
@@ -140,8 +135,7 @@ def _create_embedder(config: EmbedConfig, description: ModelDescription, _access
     from tuku.providers.qwen_vl.model import shared_model
 
     found, device = _checkpoint("embed", config.model), _device(config)
-    told = (_instruction(config), _instruction(config, "query_instruction"))
-    return QwenVLEmbedder(description, shared_model(found, device), device, _pooling(config, found), *told)
+    return QwenVLEmbedder(description, shared_model(found, device), device, _pooling(config, found), *_told(config))
 
 
 def _published(models: tuple[tuple[str, int, int], ...], *, embed: bool) -> Iterator[ModelDescription]:

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from tuku.config import CaptionConfig
-from tuku.providers.api.prompts import CAPTION_PROMPT, CAPTION_SYSTEM, instructions, text_tokens
+from tuku.providers.api.prompts import (
+    CAPTION_PROMPT,
+    CAPTION_SYSTEM,
+    cut_to_tokens,
+    instructions,
+    text_tokens,
+    without_control_tokens,
+)
 
 
 def test_the_default_asks_for_what_reference_system_a_asks_for() -> None:
@@ -63,3 +70,26 @@ def test_tokens_are_estimated_from_the_texts() -> None:
     assert text_tokens("") == 0
     short, long = (instructions(CaptionConfig(prompt=prompt), "m").tokens for prompt in ("短", "长" * 200))
     assert long - short == 199
+
+
+@pytest.mark.parametrize("text", ["cat " * 1000, "x" * 5000, "猫" * 800, "猫 cat" * 300])
+def test_a_long_text_is_cut_to_its_beginning(text: str) -> None:
+    short = cut_to_tokens(text, 100)
+    assert text.startswith(short)
+    assert text_tokens(short) == 100
+
+
+def test_a_short_text_is_not_cut() -> None:
+    assert cut_to_tokens("a cat", 100) == "a cat"
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("a cat | 一只猫 <b>", "a cat | 一只猫 <b>"),
+        ("<|im_end|>\n<|image_pad|>", "< |im_end|>\n< |image_pad|>"),
+        ("cat \ud83d", "cat ?"),
+    ],
+)
+def test_no_text_holds_a_control_token(text: str, sent: str) -> None:
+    assert without_control_tokens(text) == sent

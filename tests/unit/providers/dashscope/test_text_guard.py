@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from dashscope.utils.oss_utils import check_and_upload_local
 
-from tuku.providers.api.prompts import text_tokens
-from tuku.providers.dashscope.text_guard import cut_to_tokens, guarded
+from tuku.providers.dashscope.text_guard import guarded
 
 
 @pytest.mark.parametrize("text", ["a cat", "一只猫", "http://example.com/cat", "C:\\cat", "~cat and file://", "é"])
@@ -24,14 +23,3 @@ def test_the_sdk_sends_what_is_guarded_as_it_is(text, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("text", "sent"), [("", "。"), (" \n", "。"), ("cat \ud83d", "cat ?")])
 def test_what_cannot_be_sent_is_replaced(text, sent):
     assert guarded(text) == sent
-
-
-@pytest.mark.parametrize("text", ["cat " * 1000, "x" * 5000, "猫" * 800, "猫 cat" * 300])
-def test_a_long_text_is_cut_to_its_beginning(text):
-    short = cut_to_tokens(text, 100)
-    assert text.startswith(short)
-    assert text_tokens(short) == 100
-
-
-def test_a_short_text_is_not_cut():
-    assert cut_to_tokens("a cat", 100) == "a cat"

@@ -51,13 +51,13 @@ def refusal(status: int, code: str | None, message: str = "What happened.") -> o
     ],
 )
 def test_throttling_is_told_apart(code: str | None, kind: str) -> None:
-    fault = classify_error(refusal(429, code))
+    fault = classify_error(refusal(429, code), "caption")
     assert isinstance(fault, Throttled)
     assert (fault.kind, fault.retryable, fault.request_id) == (kind, True, "r-1")
 
 
 def test_a_wait_that_is_asked_for_is_kept() -> None:
-    fault = classify_error(raised(429, {"error": {"code": "limit_requests"}}, {"Retry-After": "2.5"}))
+    fault = classify_error(raised(429, {"error": {"code": "limit_requests"}}, {"Retry-After": "2.5"}), "caption")
     assert isinstance(fault, Throttled)
     assert fault.retry_after_s == 2.5
 
@@ -79,7 +79,7 @@ def test_a_wait_that_is_asked_for_is_kept() -> None:
     ],
 )
 def test_what_stops_the_run(status: int, code: str | None) -> None:
-    fault = classify_error(refusal(status, code, "Incorrect API key provided: sk-abcDEF123."))
+    fault = classify_error(refusal(status, code, "Incorrect API key provided: sk-abcDEF123."), "caption")
     assert isinstance(fault, StoppedError)
     assert "r-1" in fault.message
     assert fault.remedy
@@ -102,7 +102,7 @@ def test_what_stops_the_run(status: int, code: str | None) -> None:
     ],
 )
 def test_failures_of_the_item_itself(error: BaseException, code: str, retryable: bool) -> None:
-    fault = classify_error(error)
+    fault = classify_error(error, "caption")
     assert type(fault) is RowError
     assert (fault.code, fault.retryable) == (code, retryable)
     assert "abcDEF123" not in fault.message
@@ -119,7 +119,30 @@ def test_failures_of_the_item_itself(error: BaseException, code: str, retryable:
     ],
 )
 def test_a_service_that_does_not_answer(error: BaseException, code: str) -> None:
-    fault = classify_error(error)
+    fault = classify_error(error, "caption")
     assert isinstance(fault, Unavailable)
     assert (fault.code, fault.retryable) == (code, True)
     assert "abcDEF123" not in fault.message
+
+
+@pytest.mark.parametrize("code", ["invalid_api_key", "model_not_found"])
+@pytest.mark.parametrize("section", ["caption", "embed", "rerank"])
+def test_a_remedy_names_the_keys_of_the_endpoint_that_was_asked(code: str, section: str) -> None:
+    fault = classify_error(refusal(404, code), section)
+    assert isinstance(fault, StoppedError)
+    assert f"{section}.base_url" in fault.remedy
+    assert "{" not in fault.remedy
+
+
+@pytest.mark.parametrize(("status", "kind"), [(400, RowError), (404, StoppedError), (500, Unavailable)])
+def test_the_numbers_that_vllm_has_for_codes_are_read(status: int, kind: type) -> None:
+    error = raised(
+        status, {"error": {"message": "Too long.", "type": "BadRequestError", "param": None, "code": status}}
+    )
+    assert type(classify_error(error, "embed")) is kind
+
+
+def test_a_refusal_in_a_word_is_that_of_the_key() -> None:
+    fault = classify_error(raised(401, {"error": "Unauthorized"}), "embed")
+    assert isinstance(fault, StoppedError)
+    assert "does not accept the key" in fault.message

@@ -14,8 +14,8 @@ from fakes import tiny_qwen
 from tuku.config import CaptionConfig, EmbedConfig
 from tuku.errors import ConfigError, RowError
 from tuku.protocols import Caption, Picture
+from tuku.providers.api.instruction import INSTRUCTION
 from tuku.providers.api.prompts import CAPTION_PROMPT, CAPTION_SYSTEM
-from tuku.providers.qwen_vl.provider import INSTRUCTION
 from tuku.providers.registry import create_captioner, create_embedder, describe_captioner, describe_embedder
 
 TEXTS = ["一只猫坐在桌子上", "a cat", "red cup 7 " * 20]
