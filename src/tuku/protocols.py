@@ -26,10 +26,13 @@ class PictureSize:
     Attributes:
         short_side_px: the short side is reduced to this, or
         long_side_px: the long side is reduced to this. Exactly one of the two is set.
+        exact: whether it must be just this; else the model resizes it by itself, and a picture whose sides are at most
+            twice as long is left as it is.
     """
 
     short_side_px: int | None = None
     long_side_px: int | None = None
+    exact: bool = True
 
     def scale(self, width: int, height: int) -> float:
         """Factor in (0, 1] by which a picture of this width and height (px) is reduced."""

@@ -6,13 +6,16 @@ The models are as small as can be, with weights by chance: a picture finds itsel
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from fakes import tiny_models, tiny_qwen
-from support import Tuku
+from support import Tuku, environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]
 
@@ -118,3 +121,53 @@ def test_captions_and_vectors_by_one_model(tuku: Tuku, tmp_path: Path) -> None:
     both = run("search", "红色", "--image", red, "--limit", "3")["results"]
     assert len(both) == 3
     assert run("ingest", manifest)["rows"]["unchanged"] == len(rows)
+
+
+@pytest.mark.long
+def test_a_collection_of_another_dimension_is_refused_before_any_work(
+    tuku: Tuku, landscapes: Path, tmp_path: Path
+) -> None:
+    """Two lakes, one collection. What is of the same lake is moved by a rebuild instead."""
+    first, second = tiny_models.clip(tmp_path / "clip"), tiny_models.siglip(tmp_path / "siglip")
+    options = ["--config", CONF / "clip.yaml", "--set", "verify.min_recall=0"]
+    assert tuku("ingest", landscapes, *options, "--set", f"embed.model={first}").code == 0
+    other = tmp_path / "other-lake"
+    refused = tuku("ingest", landscapes, *options, "--set", f"embed.model={second}", "--set", f"lake.uri={other}")
+    assert refused.code == 2
+    said = " ".join(refused.err.split())
+    assert re.search(
+        r"holds vectors of hf/clip@\w+ of length 16; the configuration says hf/siglip@\w+ of length 32", said
+    )
+    assert "tuku ingest --set load.strategy=rebuild" in said
+    assert not list(other.rglob("*.parquet"))
+    moved = tuku("ingest", landscapes, *options, "--set", f"embed.model={second}", "--json")
+    assert (moved.code, moved.json["load"]["strategy"], moved.json["rows"]["ok"]) == (0, "rebuild", 12)
+
+
+TOLD = """
+import sys
+from tuku.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print({"torch", "transformers"} & set(sys.modules))
+"""
+
+
+def test_the_driver_never_imports_torch(tuku: Tuku, landscapes: Path, tmp_path: Path) -> None:
+    """Whoever imports it may look for a GPU, and the driver may run where there is none, or another."""
+    model = tiny_models.clip(tmp_path / "clip")
+    options = ["--config", CONF / "clip.yaml", "--set", f"embed.model={model}", "--set", "verify.min_recall=0"]
+    for name in ("plan", "ingest"):
+        given = tuku.command(name, landscapes, *options)
+        done = subprocess.run(
+            [sys.executable, "-c", TOLD, *map(str, given[3:])],
+            cwd=tuku.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == "set()"

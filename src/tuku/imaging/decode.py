@@ -10,7 +10,7 @@ from PIL import Image
 
 from tuku.imaging.convert import to_rgb
 from tuku.imaging.opened import OpenedImage, with_opened
-from tuku.imaging.sizes import reduced_size
+from tuku.imaging.sizes import near_size, reduced_size
 from tuku.protocols import PictureSize, Pixels
 
 _SIDEWAYS = (5, 6, 7, 8)
@@ -36,9 +36,10 @@ class Decoded:
 def decode(content: bytes | memoryview, *, max_pixels: int, sizes: Sequence[PictureSize]) -> Decoded:
     """Decode a picture at the largest of the wanted sizes.
 
-    A short side of 256 px wanted gives exactly 256 px, unless the picture is smaller. JPEG is decoded at 1/2,
-    1/4 or 1/8 where that is still as large as wanted. Of an animation the first frame is taken; transparent
-    parts become white; 16-bit values are scaled, 32-bit ones stretched between their least and greatest.
+    A short side of 256 px wanted gives exactly 256 px, unless the picture is smaller, or not `PictureSize.exact`: then
+    up to 512 px. JPEG is decoded at 1/2, 1/4 or 1/8 where that is still as large as wanted. Of an animation the first
+    frame is taken; transparent parts become white; 16-bit values are scaled, 32-bit ones stretched between their least
+    and greatest.
 
     Not noticed: damage inside a JPEG's pixel data (it has no checksum), and a progressive JPEG that was cut
     short and closed again with an end marker, which is whole but less sharp.
@@ -63,7 +64,7 @@ def decode_opened(
     target = reduced_size(width, height, sizes)
     file.load(target)
     orientation = file.orientation()
-    pixels = to_rgb(file.image, target, orientation, resampling)
+    pixels = to_rgb(file.image, near_size(file.image.size, target, sizes), orientation, resampling)
     if orientation in _SIDEWAYS:
         width, height = height, width
     return Decoded(pixels, width, height, file.format)

@@ -111,22 +111,30 @@ def drop(client: MilvusClient, name: str) -> None:
         client.drop_collection(name)
 
 
-def require_vector_space(client: MilvusClient, name: str, embed_model: str) -> None:
+def require_vector_space(client: MilvusClient, name: str, embed_model: str, dim: int) -> None:
     """Refuses to mix or compare vectors of two models.
+
+    Args:
+        client: an open client.
+        name: of the collection.
+        embed_model: ``provider/model@revision``, as configured.
+        dim: length of its vectors, for the message.
 
     Raises:
         VectorSpaceError: the collection's vectors come from another model.
         ConfigError: the collection is not tuku's.
     """
-    present = vector_space(client, name)
+    notes = properties(client, name)
+    present, length = notes.get(EMBED_MODEL), notes.get(DIM, str(dim))
     if present is None:
         raise ConfigError(
             f"The collection {name} was not made by tuku, which will not touch it.",
             "Set milvus.collection to another name, or drop the collection yourself.",
         )
     if present != embed_model:
+        there, here = ("", "") if length == str(dim) else (f" of length {length}", f" of length {dim}")
         raise VectorSpaceError(
-            f"The collection {name} holds vectors of {present}; the configuration says {embed_model}. "
+            f"The collection {name} holds vectors of {present}{there}; the configuration says {embed_model}{here}. "
             "Vectors of two models cannot be compared.",
             f"Set embed.model back, or move everything to the new model: {MOVE}.",
         )

@@ -41,7 +41,7 @@ def require_searchable(client: MilvusClient, config: MilvusConfig, embed_model: 
     """
     require_params(config.index, dim)
     name = require_readable(client, config)
-    collection.require_vector_space(client, name, embed_model)
+    collection.require_vector_space(client, name, embed_model, dim)
     collection.check_schema(client, name, config, dim)
     collection.require_metric(client, name, config.index.metric)
     ensure_loaded(client, name, config)

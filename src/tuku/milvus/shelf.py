@@ -122,7 +122,7 @@ def _from_and_to(client: MilvusClient, config: Config, to: str | None) -> tuple[
 
 def _ready(client: MilvusClient, config: Config, name: str, embed_model: str, dim: int) -> None:
     """Load a collection into memory; what tuku would not search, readers shall not be sent to."""
-    collection.require_vector_space(client, name, embed_model)
+    collection.require_vector_space(client, name, embed_model, dim)
     collection.require_metric(client, name, config.milvus.index.metric)
     collection.check_schema(client, name, config.milvus, dim)
     copies = made_as.replicas(collection.properties(client, name), config.milvus)

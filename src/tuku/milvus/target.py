@@ -113,7 +113,7 @@ def require_fit(client: MilvusClient, config: Config, live: str, embed_model: st
     if collection.vector_space(client, live) is None:
         _refuse_foreign(config, live)
     if config.load.strategy != "rebuild":
-        collection.require_vector_space(client, live, embed_model)
+        collection.require_vector_space(client, live, embed_model, dim)
         collection.check_schema(client, live, config.milvus, dim)
         if not config.load.alias or config.load.strategy == "upsert":
             # With auto, behind an alias, another metric is a reason to rebuild; in place it would cut readers off.

@@ -124,6 +124,23 @@ def test_several_models_get_the_largest_of_their_sizes() -> None:
     assert decoded.pixels.shape == (300, 400, 3)
 
 
+@pytest.mark.parametrize(
+    ("image_format", "side_px", "shape"),
+    [
+        ("JPEG", (700, 500), (250, 350)),  # as libjpeg gives it, at 1/2
+        ("JPEG", (350, 260), (260, 350)),
+        ("PNG", (350, 260), (260, 350)),
+        ("PNG", (800, 600), (150, 200)),
+    ],
+)
+def test_a_model_that_resizes_by_itself_gets_up_to_twice_as_much(
+    image_format: str, side_px: tuple[int, int], shape: tuple[int, int]
+) -> None:
+    content, size = encoded(picture(*side_px), image_format), PictureSize(short_side_px=150, exact=False)
+    assert reduced(content, size).pixels.shape[:2] == shape
+    assert min(reduced(content, size, PictureSize(short_side_px=100)).pixels.shape[:2]) == 150
+
+
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
 def test_decoding_at_reduced_scale_shows_the_same_picture(options: dict[str, object]) -> None:
     smooth = picture(40, 30).resize((1600, 1200), Image.Resampling.BICUBIC)

@@ -106,6 +106,7 @@ def test_a_cluster_is_started_and_signals_stay_ours_alone() -> None:
         ({"worker_cpus": 16}, {"CPU": 8.0}, 1),
         ({"worker_gpus": 1}, {"CPU": 64.0, "GPU": 4.0}, 4),
         ({"worker_gpus": 0.5, "worker_cpus": 4}, {"CPU": 16.0, "GPU": 4.0}, 4),
+        ({"worker_gpus": 0.5}, {"CPU": 16.0, "GPU": 1.0}, 2),
     ],
 )
 def test_as_many_workers_as_find_room(wanted: dict[str, float], resources: dict[str, float], workers: int) -> None:

@@ -19,7 +19,7 @@ from fakes.files import png
 from fakes.models import FakeCaptioner, FakeEmbedder
 from fakes.recording_quota import RecordingQuota
 from fakes.tables import work_rows
-from tuku.config import Config, LimitsConfig
+from tuku.config import Config, LimitsConfig, RuntimeConfig
 from tuku.journal import AnswerJournal, read_journals
 from tuku.pipeline import Models
 from tuku.run import Run
@@ -154,3 +154,12 @@ def test_a_disk_that_is_full_halts_the_run_and_loses_no_answer(
     assert books.halt == stats.fatal
     kept = [pq.read_table(run.storage.path(name)).to_pylist() for name in (*run.parts(), *run.paid())]
     assert sorted(row["content_sha256"] for rows in kept for row in rows) == sorted(captioner.seen)
+
+
+@pytest.mark.parametrize(("worker_gpus", "visible"), [(0, ""), (0.5, "3")])
+def test_a_worker_sees_no_gpu_but_those_that_were_reserved_for_it(
+    run: Run, books: Books, captioner: FakeCaptioner, monkeypatch: pytest.MonkeyPatch, worker_gpus: float, visible: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")  # as Ray sets it, or a shell
+    Worker(replace(assignment(run, books), config=Config(runtime=RuntimeConfig(worker_gpus=worker_gpus))))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == visible

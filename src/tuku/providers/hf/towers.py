@@ -63,26 +63,27 @@ class HfTowers:
         import torch
 
         # Bytes go to the GPU, a quarter of the floats; the colours are scaled there.
-        colours = torch.from_numpy(np.stack(prepared)).to(self._device.torch_device, non_blocking=True)
-        scaled = (colours.permute(0, 3, 1, 2).to(torch.float32) / 255 - self._mean) / self._std
-        return _normalised(self._model.get_image_features(pixel_values=scaled.to(self._device.dtype)))
+        colours = self._device.sent(np.stack(prepared))
+        with self._device.turn:
+            scaled = (colours.permute(0, 3, 1, 2).to(torch.float32) / 255 - self._mean) / self._std
+            vectors = _normalised(self._model.get_image_features(pixel_values=scaled.to(self._device.dtype)))
+        found: Vectors = vectors.cpu().numpy()
+        return found
 
     def _text_batch(self, texts: Sequence[str]) -> Vectors:
         with self._tokenizing:
             tokens = self._tokenizer(
-                list(texts), padding=self._padding, truncation=True, max_length=self._tokens, return_tensors="pt"
+                list(texts), padding=self._padding, truncation=True, max_length=self._tokens, return_tensors="np"
             )
-        inputs = {
-            name: tokens[name].to(self._device.torch_device)
-            for name in ("input_ids", "attention_mask")
-            if name in tokens
-        }
-        return _normalised(self._model.get_text_features(**inputs))
+        inputs = {name: self._device.sent(tokens[name]) for name in ("input_ids", "attention_mask") if name in tokens}
+        with self._device.turn:
+            vectors = _normalised(self._model.get_text_features(**inputs))
+        found: Vectors = vectors.cpu().numpy()
+        return found
 
 
-def _normalised(features: Any) -> Vectors:
+def _normalised(features: Any) -> torch.Tensor:
     import torch
 
     vectors: torch.Tensor = getattr(features, "pooler_output", features)
-    found: Vectors = torch.nn.functional.normalize(vectors.to(torch.float32), dim=-1).cpu().numpy()
-    return found
+    return torch.nn.functional.normalize(vectors.to(torch.float32), dim=-1)

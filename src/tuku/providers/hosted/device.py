@@ -6,11 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuku.errors import ConfigError, TukuError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import torch
 
 _log = logging.getLogger(__name__)
@@ -26,12 +27,14 @@ class Device:
         torch_device: as PyTorch has it.
         dtype: of weights and sums.
         batch_size: how many inputs are computed together at most; less where that did not fit the memory.
+        turn: held while a batch is computed: two at once would need twice the memory. A GPU is only told what to
+            compute meanwhile; whoever waits for what came of it lets the next one have its turn.
     """
 
     torch_device: torch.device
     dtype: torch.dtype
     batch_size: int
-    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def of(cls, device: str, dtype: str, batch_size: int | None, on_cpu: int = 16, on_gpu: int = 128) -> Device:
@@ -80,7 +83,7 @@ class Device:
                 raise TukuError(
                     "The GPU has no memory left for a single input.", "Use a GPU with more memory, or dtype bfloat16."
                 )
-            self.batch_size = max(1, size // 2)
+            self.batch_size = min(self.batch_size, max(1, size // 2))  # another thread may have halved it already
             _log.warning("The GPU's memory is too small for this batch: %d at a time from here.", self.batch_size)
         return outcomes
 
@@ -88,8 +91,17 @@ class Device:
         import torch
 
         try:
-            with self._turn, torch.inference_mode():  # two batches at once would need twice the memory
+            with torch.inference_mode():
                 return compute(inputs)
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
             return None
+
+    def sent(self, values: npt.NDArray[Any]) -> torch.Tensor:
+        """An array on its way to where it is computed; nobody waits for it to arrive."""
+        import torch
+
+        here = torch.from_numpy(values)
+        if self.torch_device.type == "cuda":
+            here = here.pin_memory()  # only from there does the GPU fetch it by itself
+        return here.to(self.torch_device, non_blocking=True)

@@ -86,8 +86,8 @@ class Preprocessing:
 
     @property
     def picture_size(self) -> PictureSize:
-        """How much of a picture is needed."""
-        return PictureSize(short_side_px=self.short_side or max(self.width, self.height))
+        """How much of a picture is needed. Resized before, it would be less sharp, and take longer."""
+        return PictureSize(short_side_px=self.short_side or max(self.width, self.height), exact=False)
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """What the model looks at, before the colours are scaled.
