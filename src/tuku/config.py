@@ -17,6 +17,7 @@ from tuku.config_serve import ServeConfig
 from tuku.config_types import (
     MOST_PER_MIN,
     Address,
+    Commit,
     Count,
     Fraction,
     ModelName,
@@ -141,6 +142,8 @@ class CaptionConfig(Section):
 
     provider: Name = "local"
     model: ModelName | None = None
+    revision: Commit | None = None
+    offline: bool = False
     prompt: Name | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
@@ -159,6 +162,8 @@ class EmbedConfig(Section):
 
     provider: Name = "local"
     model: ModelName | None = None
+    revision: Commit | None = None
+    offline: bool = False
     dim: Count | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"

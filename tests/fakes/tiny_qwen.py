@@ -83,7 +83,7 @@ def _words() -> list[str]:
 def _told() -> list[str]:
     """What it is told with every input: a token each, so that it has little to read."""
     from tuku.providers.api.prompts import CAPTION_PROMPT, CAPTION_SYSTEM
-    from tuku.providers.qwen_vl.provider import INSTRUCTION
+    from tuku.providers.api.instruction import INSTRUCTION
 
     return [CAPTION_SYSTEM, CAPTION_PROMPT, INSTRUCTION]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fakes import tiny_models, tiny_qwen
+from fakes import hub, tiny_models, tiny_qwen
 from support import Tuku, environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.milvus, pytest.mark.timeout(240)]
@@ -171,3 +171,24 @@ def test_the_driver_never_imports_torch(tuku: Tuku, landscapes: Path, tmp_path: 
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.long
+def test_by_a_hubs_id_and_without_a_network_afterwards(tuku: Tuku, landscapes: Path, tmp_path: Path) -> None:
+    model = tiny_models.chinese_clip(tmp_path / "tiny-clip")
+    common = ["--config", CONF / "chinese_clip.yaml", "--set", "verify.min_recall=0", "--json"]
+    by_id = [*common, "--set", "embed.model=acme/tiny-clip", "--set", f"embed.revision={hub.COMMIT}"]
+    with hub.serve({"acme/tiny-clip": model}) as running:
+        env = {"HF_ENDPOINT": running.url, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "127.0.0.1"}
+        first = tuku("ingest", landscapes / "山水", *by_id, env=env)
+        assert first.code == 0, first.err
+        assert first.json["rows"]["ok"] == 6
+        assert running.sent().count("model.safetensors") == 1
+        running.hits.clear()
+        from_folder = tuku("search", "一只猫", *common, "--set", f"embed.model={model}", env=env)
+        assert len(from_folder.json["results"]) == 6  # it is the same model
+        assert not running.hits
+
+    rest = tuku("ingest", landscapes, *by_id, "--set", "embed.offline=true", env=env)
+    assert rest.code == 0, rest.err
+    assert (rest.json["rows"]["ok"], rest.json["rows"]["unchanged"]) == (6, 6)

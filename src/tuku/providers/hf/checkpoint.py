@@ -29,17 +29,18 @@ class Checkpoint:
     preprocessing: Preprocessing
 
     @classmethod
-    def read(cls, path: Path, key: str) -> Checkpoint:
+    def read(cls, path: Path, key: str, name: str | None = None) -> Checkpoint:
         """Look at what is in a folder.
 
         Args:
             path: of the folder.
             key: of the configuration, for messages.
+            name: of the model; None: the folder's.
 
         Raises:
             ConfigError: no such folder, something of a model is missing in it, or its family is not known.
         """
-        folder = ModelFolder.of_transformers(path, key)
+        folder = ModelFolder.of_transformers(path, key, name)
         config, pictures = folder.config(), folder.required_preprocessor()
         kind = config.get("model_type")
         if kind not in FAMILIES:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tuku.config import EmbedConfig
-from tuku.errors import ConfigError
 from tuku.protocols import Embedder, ModelDescription
 from tuku.providers.factory import Access, Factory
 from tuku.providers.hf.checkpoint import Checkpoint
 from tuku.providers.hf.published import published
+from tuku.providers.hosted.hub import TRANSFORMERS, located
 
 PACKAGES = ("torch", "transformers")
-_KEY = "embed.model"
 
 
 def describe_embedder(config: EmbedConfig) -> ModelDescription:
-    """The model in the configured folder."""
+    """The configured model."""
     found = _checkpoint(config)
     return ModelDescription(
         provider="hf",
-        model=found.path.name,
+        model=found.folder.name,
         revision=found.folder.digest()[:16],
         picture_size=found.preprocessing.picture_size,
         dim=found.dim,
@@ -33,11 +30,8 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
 
 
 def _checkpoint(config: EmbedConfig) -> Checkpoint:
-    if config.model is None:
-        raise ConfigError(
-            f"embed.provider is hf, and {_KEY} is not set.", "Set it to the folder of a model (docs/self-hosted.md)."
-        )
-    return Checkpoint.read(Path(config.model).expanduser(), _KEY)
+    found = located("embed", config, TRANSFORMERS)
+    return Checkpoint.read(found.path, "embed.model", found.name)
 
 
 def _create_embedder(config: EmbedConfig, description: ModelDescription, _access: Access | None) -> Embedder:

@@ -49,5 +49,5 @@ def published() -> Iterator[ModelDescription]:
                 languages=_MANY_LANGUAGES if "siglip2" in name else family.languages,
                 licence=family.licence,
                 parameters_m=parameters_m,
-                note=f"{family.name}: download it, and name its folder (docs/self-hosted.md).",
+                note=f"{family.name}: name its folder, or this id and a commit (docs/self-hosted.md).",
             )

@@ -22,19 +22,23 @@ class ModelFolder:
 
     Attributes:
         path: of the folder.
+        name: what the model is called: where the files come from a cache, its folder is not named for it.
         weights: the files of its weights, in order.
     """
 
     path: Path
+    name: str
     weights: tuple[Path, ...] = field(repr=False)
 
     @classmethod
-    def of_transformers(cls, path: Path, key: str) -> ModelFolder:
+    def of_transformers(cls, path: Path, key: str, name: str | None = None) -> ModelFolder:
         """A model as ``save_pretrained`` writes it, or as it comes from a hub; otherwise like `read`."""
-        return cls.read(path, key, _WEIGHTS, _TOKENIZERS)
+        return cls.read(path, key, _WEIGHTS, _TOKENIZERS, name)
 
     @classmethod
-    def read(cls, path: Path, key: str, weights: Sequence[str], tokenizers: Sequence[str]) -> ModelFolder:
+    def read(
+        cls, path: Path, key: str, weights: Sequence[str], tokenizers: Sequence[str], name: str | None = None
+    ) -> ModelFolder:
         """Look at what is there.
 
         Args:
@@ -42,6 +46,7 @@ class ModelFolder:
             key: of the configuration, for messages.
             weights: patterns of the names of its weights; the first that any file has counts.
             tokenizers: names of a tokenizer's files, of which one must be there.
+            name: of the model; None: the folder's.
 
         Raises:
             ConfigError: no such folder, no weights, or no tokenizer.
@@ -49,7 +54,7 @@ class ModelFolder:
         if not path.is_dir():
             raise ConfigError(
                 f"{key} is {str(path)!r}, and there is no such folder.",
-                "Name a folder with a model's files (docs/self-hosted.md).",
+                "Name a folder with a model's files, or a hub's id with its revision (docs/self-hosted.md).",
             )
         found = next((files for pattern in weights if (files := sorted(path.glob(pattern)))), [])
         if not found:
@@ -61,7 +66,7 @@ class ModelFolder:
                 f"There is no tokenizer in {path} ({', '.join(tokenizers)}).",
                 "Copy the tokenizer's files from where the model comes from.",
             )
-        return cls(path, tuple(found))
+        return cls(path, name or path.name, tuple(found))
 
     def json(self, name: str) -> dict[str, Any]:
         """A file of it that holds a JSON object; empty if there is no such file.

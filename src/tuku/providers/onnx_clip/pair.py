@@ -40,17 +40,18 @@ class Pair:
     text_tokens: int
 
     @classmethod
-    def read(cls, path: Path, key: str) -> Pair:
+    def read(cls, path: Path, key: str, name: str | None = None) -> Pair:
         """Look at what is in a folder.
 
         Args:
             path: of the folder.
             key: of the configuration, for messages.
+            name: of the model; None: the folder's.
 
         Raises:
             ConfigError: no such folder, something is missing in it, or the encoders do not fit together.
         """
-        folder = ModelFolder.read(path, key, _WEIGHTS, TOKENIZERS)
+        folder = ModelFolder.read(path, key, _WEIGHTS, TOKENIZERS, name)
         pictures, texts = _encoders(folder)
         config = folder.json("config.json")
         family = FAMILIES.get(str(config.get("model_type")), FAMILIES["clip"])

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tuku.config import EmbedConfig
-from tuku.errors import ConfigError
 from tuku.protocols import Embedder, ModelDescription
 from tuku.providers.factory import Access, Factory
+from tuku.providers.hosted.hub import ONNX, located
 from tuku.providers.onnx_clip.pair import Pair
 
 PACKAGES = ("onnxruntime", "onnx", "tokenizers")
-_KEY = "embed.model"
 
 
 def describe_embedder(config: EmbedConfig) -> ModelDescription:
-    """The pair in the configured folder."""
+    """The configured pair."""
     pair = _pair(config)
     return ModelDescription(
         provider="onnx_clip",
-        model=pair.folder.path.name,
+        model=pair.folder.name,
         revision=pair.folder.digest()[:16],
         picture_size=pair.preprocessing.picture_size,
         dim=pair.dim,
@@ -30,12 +27,8 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
 
 
 def _pair(config: EmbedConfig) -> Pair:
-    if config.model is None:
-        raise ConfigError(
-            f"embed.provider is onnx_clip, and {_KEY} is not set.",
-            "Set it to the folder of an exported model (docs/self-hosted.md).",
-        )
-    return Pair.read(Path(config.model).expanduser(), _KEY)
+    found = located("embed", config, ONNX)
+    return Pair.read(found.path, "embed.model", found.name)
 
 
 def _create_embedder(config: EmbedConfig, description: ModelDescription, _access: Access | None) -> Embedder:

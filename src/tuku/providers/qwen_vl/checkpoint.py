@@ -31,17 +31,18 @@ class Checkpoint:
     dim: int
 
     @classmethod
-    def read(cls, path: Path, key: str) -> Checkpoint:
+    def read(cls, path: Path, key: str, name: str | None = None) -> Checkpoint:
         """Look at what is in a folder.
 
         Args:
             path: of the folder.
             key: of the configuration, for messages.
+            name: of the model; None: the folder's.
 
         Raises:
             ConfigError: no such folder, something of a model is missing in it, or it is none of these models.
         """
-        folder = ModelFolder.of_transformers(path, key)
+        folder = ModelFolder.of_transformers(path, key, name)
         config = folder.config()
         folder.required_preprocessor()
         kind = config.get("model_type")
@@ -55,8 +56,8 @@ class Checkpoint:
 
     @property
     def embeds(self) -> bool:
-        """Whether it was trained to embed (Qwen3-VL-Embedding), by its folder's name: its files do not say."""
-        return _TRAINED_TO_EMBED.search(self.folder.path.name) is not None
+        """Whether it was trained to embed (Qwen3-VL-Embedding), by its name: its files do not say."""
+        return _TRAINED_TO_EMBED.search(self.folder.name) is not None
 
 
 def _hidden_size(config: dict[str, Any]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuku.config import CaptionConfig, EmbedConfig
@@ -14,6 +13,7 @@ from tuku.providers.api.instruction import INSTRUCTION_PARAMETERS, instruction_o
 from tuku.providers.api.parameters import allow_only
 from tuku.providers.api.prompts import Instructions, instructions
 from tuku.providers.factory import Access, Factory
+from tuku.providers.hosted.hub import TRANSFORMERS, located
 from tuku.providers.qwen_vl.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ _EMBEDDERS = (("Qwen/Qwen3-VL-Embedding-2B", 2048, 2_130), ("Qwen/Qwen3-VL-Embed
 
 
 def describe_captioner(config: CaptionConfig) -> ModelDescription:
-    """The model in the configured folder.
+    """The configured model.
 
     Raises:
-        ConfigError: no such folder, none of these models in it, or a parameter that is none of theirs.
+        ConfigError: no such folder, a hub that does not give it, none of these models, or a parameter of others.
     """
     allow_only("caption", config.parameters, _WRITING, {"max_new_tokens": "caption.max_tokens"})
-    found = _checkpoint("caption", config.model)
+    found = _checkpoint("caption", config)
     return _description(found, config, _asked(config, found).settings)
 
 
@@ -60,7 +60,7 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
         ConfigError: as `describe_captioner`.
     """
     allow_only("embed", config.parameters, _EMBEDDING, {"dimension": "embed.dim", "dim": "embed.dim"})
-    found = _checkpoint("embed", config.model)
+    found = _checkpoint("embed", config)
     pooling = _pooling(config, found)
     settings = (("pooling", pooling), ("instruction", _told(config)[0]))
     cut = found.embeds and config.dim is not None and _SHORTEST_DIM <= config.dim < found.dim
@@ -75,7 +75,7 @@ def _description(
 ) -> ModelDescription:
     return ModelDescription(
         provider=NAME,
-        model=found.folder.path.name,
+        model=found.folder.name,
         revision=found.folder.digest()[:16],
         picture_size=PictureSize(long_side_px=config.max_side_px or _SIDE_PX),
         dim=dim,
@@ -87,18 +87,13 @@ def _description(
     )
 
 
-def _checkpoint(section: str, model: str | None) -> Checkpoint:
-    key = f"{section}.model"
-    if model is None:
-        raise ConfigError(
-            f"{section}.provider is {NAME}, and {key} is not set.",
-            "Set it to the folder of a model (docs/self-hosted.md).",
-        )
-    return Checkpoint.read(Path(model).expanduser(), key)
+def _checkpoint(section: str, config: CaptionConfig | EmbedConfig) -> Checkpoint:
+    found = located(section, config, TRANSFORMERS)
+    return Checkpoint.read(found.path, f"{section}.model", found.name)
 
 
 def _asked(config: CaptionConfig, found: Checkpoint) -> Instructions:
-    return instructions(config, found.folder.path.name)
+    return instructions(config, found.folder.name)
 
 
 def _pooling(config: EmbedConfig, found: Checkpoint) -> Pooling:
@@ -126,7 +121,7 @@ def _create_captioner(config: CaptionConfig, description: ModelDescription, _acc
     from tuku.providers.qwen_vl.captioner import QwenVLCaptioner
     from tuku.providers.qwen_vl.model import shared_model
 
-    found, device = _checkpoint("caption", config.model), _device(config)
+    found, device = _checkpoint("caption", config), _device(config)
     return QwenVLCaptioner(description, shared_model(found, device), device, _asked(config, found))
 
 
@@ -134,7 +129,7 @@ def _create_embedder(config: EmbedConfig, description: ModelDescription, _access
     from tuku.providers.qwen_vl.embedder import QwenVLEmbedder
     from tuku.providers.qwen_vl.model import shared_model
 
-    found, device = _checkpoint("embed", config.model), _device(config)
+    found, device = _checkpoint("embed", config), _device(config)
     return QwenVLEmbedder(description, shared_model(found, device), device, _pooling(config, found), *_told(config))
 
 
@@ -150,7 +145,7 @@ def _published(models: tuple[tuple[str, int, int], ...], *, embed: bool) -> Iter
             languages=("mul",),
             licence="Apache-2.0",
             parameters_m=parameters_m,
-            note="Download it, and name its folder (docs/self-hosted.md).",
+            note="Name its folder, or this id and a commit (docs/self-hosted.md).",
         )
 
 
