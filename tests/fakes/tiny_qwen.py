@@ -82,8 +82,8 @@ def _words() -> list[str]:
 
 def _told() -> list[str]:
     """What it is told with every input: a token each, so that it has little to read."""
-    from tuku.providers.api.prompts import CAPTION_PROMPT, CAPTION_SYSTEM
     from tuku.providers.api.instruction import INSTRUCTION
+    from tuku.providers.api.prompts import CAPTION_PROMPT, CAPTION_SYSTEM
 
     return [CAPTION_SYSTEM, CAPTION_PROMPT, INSTRUCTION]
 
