@@ -11,6 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import unquote, urlsplit
 
+GENERATION = "1762077600000000"
+"""By which Google tells the versions of every object here."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -75,7 +78,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.do_GET()
+        state: ObjectServer = self.server.state  # type: ignore[attr-defined]
+        state.asked.append(Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
+        self._answer(state.statuses.pop(0) if state.statuses else 200, b"", b"written")
 
     def _answer(
         self, status: int, body: bytes, content: bytes | None = None, *, cut: bool = False, hung_s: float = 0.0
@@ -83,6 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Last-Modified", "Mon, 02 Nov 2026 10:00:00 GMT")
+        self.send_header("x-goog-generation", GENERATION)
         if content is not None:
             self.send_header("ETag", f'"{content.decode()}"')
         self.end_headers()

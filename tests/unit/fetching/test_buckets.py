@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fakes.object_server import ObjectServer, object_server
+from fakes.object_server import GENERATION, ObjectServer, object_server
 from tuku.config import FetchConfig
 from tuku.errors import ConfigError, ManifestError, RowError, StorageError
 from tuku.fetching import Fetched, GuardedFetcher, open_stream
@@ -146,6 +146,21 @@ def test_a_lake_names_the_variables_of_its_own_store(google: ObjectServer, monke
         storage_at("gs://bucket/lake").find("a")
     assert "GOOGLE_APPLICATION_CREDENTIALS" in refused.value.remedy
     assert "AWS" not in str(refused.value)
+
+
+def test_a_lake_of_google_s_is_written_under_conditions(google: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOOGLE_SKIP_SIGNATURE")
+    monkeypatch.setenv("GOOGLE_BEARER_TOKEN", "a-token")
+    lake = storage_at("gs://bucket/lake")
+    google.objects["/bucket/lake/lease.json"] = b"old"
+    assert lake.swap("lease.json", b"new", expected=b"old")
+    assert google.asked[-1].headers["x-goog-if-generation-match"] == GENERATION
+    google.statuses += [412]
+    assert not lake.create("lease.json", b"new")
+    assert [each.headers["x-goog-if-generation-match"] for each in google.asked if each.method == "PUT"] == [
+        GENERATION,
+        "0",
+    ]
 
 
 def test_a_store_that_fails_is_asked_again(google: ObjectServer) -> None:
