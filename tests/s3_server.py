@@ -22,6 +22,7 @@ from support import environment
 BUCKET = "bucket"
 _WEED = Path(sys.executable).with_name("weed")
 _KEY, _SECRET = "tuku-test", "tuku-secret-of-the-test"
+_READER, _READER_SECRET = "tuku-reader", "tuku-secret-of-the-reader"
 _ACTIONS = ["Admin", "Read", "Write", "List", "Tagging"]
 _GRPC = 10_000  # added to each port by the server
 
@@ -46,8 +47,17 @@ class S3Server:
                 patch.setenv(name, value)
             yield
 
+    @property
+    def reader(self) -> dict[str, str]:
+        """What makes a process somebody who may only read, and only in this bucket."""
+        return {"AWS_ACCESS_KEY_ID": _READER, "AWS_SECRET_ACCESS_KEY": _READER_SECRET}
+
+    def files(self) -> S3FileSystem:
+        """Another client than tuku's own, to put things there and look at them."""
+        return _files(self.endpoint)
+
     def uri(self, prefix: str) -> str:
-        """Of a lake in the bucket."""
+        """Of what begins so in the bucket."""
         return f"s3://{BUCKET}/{prefix}"
 
 
@@ -55,8 +65,15 @@ class S3Server:
 def s3_server(folder: Path) -> Iterator[S3Server]:
     """Start a server that keeps everything in a folder, and end it."""
     folder.mkdir(parents=True)
-    identity = {"name": "test", "credentials": [{"accessKey": _KEY, "secretKey": _SECRET}], "actions": _ACTIONS}
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    identities = [
+        {"name": "test", "credentials": [{"accessKey": _KEY, "secretKey": _SECRET}], "actions": _ACTIONS},
+        {
+            "name": "reader",
+            "credentials": [{"accessKey": _READER, "secretKey": _READER_SECRET}],
+            "actions": [f"Read:{BUCKET}", f"List:{BUCKET}"],
+        },
+    ]
+    (folder / "s3.json").write_text(json.dumps({"identities": identities}))
     master, volume, filer, s3 = free_ports(4, also_at=_GRPC)
     command = [
         str(_WEED), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", f"-s3.port={s3}",
@@ -82,11 +99,15 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_bucket(endpoint: str, process: subprocess.Popen[bytes]) -> None:
-    files = S3FileSystem(
-        endpoint_override=endpoint, scheme="http", access_key=_KEY, secret_key=_SECRET, region="us-east-1",
-        allow_bucket_creation=True, connect_timeout=2, request_timeout=5,
+def _files(endpoint: str) -> S3FileSystem:
+    return S3FileSystem(
+        endpoint_override=endpoint.removeprefix("http://"), scheme="http", access_key=_KEY, secret_key=_SECRET,
+        region="us-east-1", allow_bucket_creation=True, connect_timeout=2, request_timeout=5,
     )  # fmt: skip
+
+
+def _make_bucket(endpoint: str, process: subprocess.Popen[bytes]) -> None:
+    files = _files(f"http://{endpoint}")
     deadline = time.monotonic() + 60
     while True:
         try:

@@ -111,7 +111,9 @@ class FetchConfig(Section):
     max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
     allow_private_networks: bool = False
     allowed_hosts: tuple[Name, ...] = ()
-    schemes: tuple[Literal["file", "http", "https"], ...] = ("file", "http", "https")
+    schemes: tuple[Literal["file", "http", "https", "s3", "oss", "gs"], ...] = (
+        "file", "http", "https", "s3", "oss", "gs",
+    )  # fmt: skip
     concurrency: Count = 32
 
 

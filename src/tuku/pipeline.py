@@ -185,7 +185,12 @@ class Stage:
 STAGES = (
     Stage(
         "fetch",
-        lambda batch, box: fetch_batch(batch, box.fetcher, ask_servers=box.config.plan.compare == "source"),
+        lambda batch, box: fetch_batch(
+            batch,
+            box.fetcher,
+            ask_servers=box.config.plan.compare == "source",
+            buckets_listed=bool(box.config.fetch.allowed_hosts),
+        ),
         lambda _: "io",
     ),
     Stage("twins", lambda batch, box: set_twins_aside(batch, box.contents, box.claims), lambda _: "io"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+STORES = frozenset({"s3", "oss", "gs"})
+"""Schemes of object stores: what follows the bucket is a key as it is, in which %, ? and # stand for themselves."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|(file):/", re.IGNORECASE)
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")  # a name or IPv4; or IPv6, without its brackets
 
@@ -18,10 +21,13 @@ def scheme_of(uri: str) -> str:
 
 
 def bare(uri: str) -> str:
-    """The URI without credentials, query and fragment; a path as it is."""
+    """The URI without credentials, query and fragment; a path or the key of an object as it is."""
     scheme = scheme_of(uri)
     if scheme == "file":
         return uri
+    if scheme in STORES:
+        bucket, slash, key = uri.partition("://")[2].partition("/")
+        return f"{scheme}://{bucket.rpartition('@')[2]}{slash}{key}"
     try:
         parts = urlsplit(uri)
     except ValueError:

@@ -277,7 +277,7 @@ class TestABucketThatCannotBeUsed:
         def fails(*_: Any, **__: Any) -> NoReturn:
             raise GenericError("Generic S3 error: error sending request")
 
-        monkeypatch.setattr(obstore, "get_range", fails)
+        monkeypatch.setattr(obstore, "get", fails)
         with pytest.raises(StoppedError, match="could not be reached"):
             list(read_rows(storage, "run/parts/x.parquet"))
 

@@ -78,7 +78,7 @@ class Guard:
 
     With no `allowed_hosts`, every public host may be fetched from. With some, only these may, and since they were
     named, they may have private addresses. An entry is a host name, ``*.example.com`` for all names below it, or an
-    IP address, each with an optional ``:port`` (all ports otherwise).
+    IP address, each with an optional ``:port`` (all ports otherwise); or the name of a bucket.
 
     Attributes:
         schemes: URL schemes that may be used.
@@ -121,6 +121,20 @@ class Guard:
             raise blocked_address(redact(str(url)))
         if ":" not in host and address != host:
             raise RowError("bad_url", f"{redact(str(url))}: the IP address must be written {address}.")
+
+    def check_bucket(self, scheme: str, bucket: str) -> None:
+        """Let a bucket pass before anything is asked of its store; with `allowed_hosts`, only one that is named there.
+
+        Raises:
+            RowError: ``blocked_scheme`` or ``blocked_host``.
+        """
+        if scheme not in self.schemes:
+            raise blocked_scheme(scheme)
+        name = bucket.lower()
+        if self.allowed_hosts and not any(
+            _matches(address_in(name) or name, None, entry) for entry in self.allowed_hosts
+        ):
+            raise RowError("blocked_host", f"{scheme}://{bucket}: the bucket is not in fetch.allowed_hosts.")
 
     def may_connect(self, address: str) -> bool:
         """Whether this resolved address may be connected to."""

@@ -16,7 +16,7 @@ class Fetched:
     Attributes:
         content: its bytes, at least one.
         etag: as the server gave it; None for local files.
-        last_modified: likewise, an HTTP date.
+        last_modified: likewise, an HTTP date; None for an object that has an ETag.
     """
 
     content: bytes = field(repr=False)
@@ -40,6 +40,19 @@ class Validators:
 @dataclass(frozen=True)
 class NotModified:
     """The file is still the one that the validators are of."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object that a store has listed.
+
+    Attributes:
+        uri: scheme, bucket and key.
+        validators: the same that `Fetched` has of it.
+    """
+
+    uri: str
+    validators: Validators
 
 
 @runtime_checkable

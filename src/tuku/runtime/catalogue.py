@@ -43,14 +43,14 @@ class Catalogue:
             ConfigError: nothing is named.
             ManifestError: it cannot be found.
         """
-        from tuku.fetching import open_stream
+        from tuku.fetching import lister, open_stream
 
         uri = manifest_uri(config)
-        opener = open_stream(config.fetch)
-        name = locate(config.manifest, uri, opener).uri
+        opener, listed = open_stream(config.fetch), lister(config.fetch)
+        name = locate(config.manifest, uri, opener, listed).uri
 
         def tables() -> Iterator[pa.Table]:
-            return read_manifest(config.manifest, uri, opener=opener)
+            return read_manifest(config.manifest, uri, opener=opener, lister=listed)
 
         whole = config.manifest.limit is None and config.manifest.shard is None
         return cls(name, tables, manifest=name, whole=whole)

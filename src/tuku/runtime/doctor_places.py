@@ -10,7 +10,7 @@ from pathlib import Path
 from tuku import units
 from tuku.config import Config
 from tuku.errors import ManifestError, StorageError
-from tuku.fetching import open_stream
+from tuku.fetching import lister, open_stream
 from tuku.runtime.findings import Skipped
 from tuku.runtime.inputs import manifest_uri
 from tuku.runtime.loading import check_target
@@ -68,7 +68,8 @@ def check_manifest(config: Config) -> str | Skipped:
         return Skipped("none was named")
     head = config.manifest.model_copy(update={"limit": min(_HEAD_ROWS, config.manifest.limit or _HEAD_ROWS)})
     codes: list[str | None] = []
-    for batch in read_manifest(head, manifest_uri(config), opener=open_stream(config.fetch)):
+    opener, listed = open_stream(config.fetch), lister(config.fetch)
+    for batch in read_manifest(head, manifest_uri(config), opener=opener, lister=listed):
         codes += check_metadata(batch, config.milvus.indexed_metadata).column("code").to_pylist()
     wrong = Counter(code for code in codes if code is not None)
     said = ", ".join(f"{code} {number}" for code, number in wrong.most_common())

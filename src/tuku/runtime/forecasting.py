@@ -71,7 +71,8 @@ def _forecast(config: Config, models: Models, catalogue: Catalogue, lake: Lake, 
         progress.phase("sample", units.plural(chosen.num_rows, "picture"))
         paid = PaidAnswers.of(lake.paid()).plus(known_answers(chosen))
         with GuardedFetcher(config.fetch) as fetcher:
-            sample = look_at(chosen, fetcher, config.decode, models.picture_sizes(), Contents(planned.contents))
+            contents, listed = Contents(planned.contents), bool(config.fetch.allowed_hosts)
+            sample = look_at(chosen, fetcher, config.decode, models.picture_sizes(), contents, buckets_listed=listed)
     stages = Estimator(reservoir.seen, sample, models, config.milvus.vectors, config.quota.share, paid).by_stage()
     found = Forecast(rows, stages, sample.size, sample.unreadable, dict(counts.reasons.most_common()))
     return replace(found, warnings=(*missing.warnings(), *_warnings(found, config, lake)))

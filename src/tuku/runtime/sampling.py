@@ -87,7 +87,13 @@ class Sample:
 
 
 def look_at(
-    rows: pa.Table, fetcher: Fetcher, config: DecodeConfig, sizes: Sequence[PictureSize], contents: Contents
+    rows: pa.Table,
+    fetcher: Fetcher,
+    config: DecodeConfig,
+    sizes: Sequence[PictureSize],
+    contents: Contents,
+    *,
+    buckets_listed: bool = False,
 ) -> Sample:
     """Fetch and decode pictures as a run does, within the same limits and guards.
 
@@ -97,12 +103,14 @@ def look_at(
         config: limits for decoding.
         sizes: what the models need of a picture.
         contents: what the lake has answers for.
+        buckets_listed: see `fetch_batch`.
     """
     pictures: list[Seen] = []
     outcomes: Counter[str] = Counter()
     claims = BlockClaims(lambda digests: [True] * len(digests))
     for start in range(0, rows.num_rows, _AT_ONCE):
-        fetched = set_twins_aside(fetch_batch(rows.slice(start, _AT_ONCE), fetcher), contents, claims)
+        files = fetch_batch(rows.slice(start, _AT_ONCE), fetcher, buckets_listed=buckets_listed)
+        fetched = set_twins_aside(files, contents, claims)
         decoded = decode_batch(fetched, max_pixels=config.max_pixels, sizes=sizes)
         for row in decoded.select(["code", "width", "height", "content_sha256"]).to_pylist():
             if row["code"] is None:

@@ -15,6 +15,7 @@ from tuku.fetching import Fetcher
 from tuku.imaging import decode
 from tuku.protocols import Embedder, FusingEmbedder, Picture, Vector
 from tuku.search.query import Query
+from tuku.uris import STORES, scheme_of
 
 Part = Literal["text", "picture", "text and picture"]
 """What of a query a vector is made of."""
@@ -74,6 +75,7 @@ class Encoder:
 
         Raises:
             RowError: a picture cannot be fetched or decoded.
+            ConfigError: a picture is in a bucket: whoever asks is not trusted as a manifest is.
             TukuError: the model refused a query, or did not answer.
         """
         return [vector for some in _parts(queries) for vector in self._encoded(some)]
@@ -110,6 +112,8 @@ class Encoder:
 
     def _fetched(self, images: Sequence[str | bytes]) -> Mapping[str | bytes, Picture]:
         uris = list(dict.fromkeys(image for image in images if isinstance(image, str)))
+        if any(scheme_of(uri) in STORES for uri in uris):
+            raise ConfigError("A picture to search with cannot be in a bucket.", "Copy it here, and name the copy.")
         contents: dict[str | bytes, bytes | memoryview] = {image: image for image in images if isinstance(image, bytes)}
         for uri, file in zip(uris, self.fetcher.fetch(uris) if uris else [], strict=True):
             if isinstance(file, RowError):

@@ -15,13 +15,16 @@ from tuku.schemas import FETCHED
 from tuku.stages.fingerprints import served_fingerprint, validators
 from tuku.stages.outcome import Outcome, Partial, advance, alive
 from tuku.stages.twins import CAPTION, VECTORS
+from tuku.uris import STORES
 
 __all__ = ["Fetcher", "fetch_batch"]
 
 _UNCHANGED = RowError(UNCHANGED, "The picture is the one that the lake has.")
 
 
-def fetch_batch(batch: pa.Table, fetcher: Fetcher, *, ask_servers: bool = True) -> pa.Table:
+def fetch_batch(
+    batch: pa.Table, fetcher: Fetcher, *, ask_servers: bool = True, buckets_listed: bool = False
+) -> pa.Table:
     """Add the bytes that each row's URI leads to, their digest, and what a server said to tell its versions apart.
 
     A row that is only to be rechecked ends here, as ``unchanged``, if its file is what it was.
@@ -30,6 +33,8 @@ def fetch_batch(batch: pa.Table, fetcher: Fetcher, *, ask_servers: bool = True) 
         batch: n rows in schema `WORK`.
         fetcher: gets the files.
         ask_servers: whether a server's word is enough that a file has not changed; else its content is compared.
+        buckets_listed: whether `fetch.allowed_hosts` lists the buckets that may be used. Else a manifest from the web
+            names none: they are read with this job's identity, which its author need not have.
 
     Returns:
         n rows in schema `FETCHED`, in order.
@@ -37,10 +42,11 @@ def fetch_batch(batch: pa.Table, fetcher: Fetcher, *, ask_servers: bool = True) 
     positions = alive(batch)
     columns = ("uri", "manifest_uri", "source_fingerprint", "recheck", "revise", "known_source", "known")
     rows = dict(zip(positions, batch.select(columns).take(pa.array(positions, pa.int64())).to_pylist(), strict=True))
-    wanted = {i: row for i, row in rows.items() if not _names_our_files(row["uri"] or "", row["manifest_uri"] or "")}
+    blocked = {i: error for i, row in rows.items() if (error := _not_its_to_name(row, buckets_listed=buckets_listed))}
+    wanted = {i: row for i, row in rows.items() if i not in blocked}
     known = _known_files(wanted.values()) if ask_servers else {}
     files = dict(zip(wanted, fetcher.fetch_changed([row["uri"] or "" for row in wanted.values()], known), strict=True))
-    outcomes = [_outcome(files[i], rows[i]) if i in wanted else _blocked() for i in positions]
+    outcomes = [blocked[i] if i in blocked else _outcome(files[i], rows[i]) for i in positions]
     return advance(batch, "fetch", FETCHED, positions, outcomes)
 
 
@@ -65,7 +71,9 @@ def _outcome(file: Fetched | NotModified | RowError, row: Mapping[str, Any]) -> 
         return _as_it_was(
             row, {"source_fingerprint": row["known_source"], "content_sha256": known.get("content_sha256")}
         )
-    source = row["source_fingerprint"] or served_fingerprint(file.etag, file.last_modified)
+    source = row["source_fingerprint"]
+    if source is None or file.etag or file.last_modified:  # newer than what a listing said before
+        source = served_fingerprint(file.etag, file.last_modified)
     digest, known_content = hashlib.sha256(file.content).hexdigest(), known.get("content_sha256")
     found = {
         "source_fingerprint": source,
@@ -90,10 +98,11 @@ def _answers(known: Mapping[str, Any]) -> int:
     return CAPTION * (known.get("caption") is not None) | VECTORS * vectors
 
 
-def _names_our_files(uri: str, manifest_uri: str) -> bool:
-    """Whether a manifest from elsewhere names a file of this machine, which it could then have published."""
-    return scheme_of(uri) == "file" and scheme_of(manifest_uri) != "file"
-
-
-def _blocked() -> RowError:
-    return RowError("blocked_local_file", "A remote manifest cannot name files of this machine.")
+def _not_its_to_name(row: Mapping[str, Any], *, buckets_listed: bool) -> RowError | None:
+    """What keeps a manifest from naming what only this machine, or this job, may read: it could have it published."""
+    scheme, source = scheme_of(row["uri"] or ""), scheme_of(row["manifest_uri"] or "")
+    if scheme == "file" and source != "file":
+        return RowError("blocked_local_file", "A remote manifest cannot name files of this machine.")
+    if scheme in STORES and source in {"http", "https"} and not buckets_listed:
+        return RowError("blocked_bucket", "A manifest from the web names only buckets that are in fetch.allowed_hosts.")
+    return None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import os
-import re
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuku.errors import ManifestError
+from tuku.stages.manifest_glob import IMAGE_ENDINGS, Pattern
 from tuku.stages.manifest_rows import RowBlock
 from tuku.stages.manifest_values import join_members, value_members
 
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuku.stages.manifest_source import ManifestSource
-
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-
-_ANY_DEPTH = "**"
 
 
 def read_folder(source: ManifestSource, batch_rows: int) -> Iterator[RowBlock]:
@@ -34,61 +29,40 @@ def read_folder(source: ManifestSource, batch_rows: int) -> Iterator[RowBlock]:
         ManifestError: there is no picture, or a folder cannot be listed (which does not mean it is empty).
     """
     root, pattern = _split(source.uri)
-    pictures = _walk(source, root, pattern)
-    paths = list(islice(pictures, batch_rows))
-    if not paths:
+    yield from picture_blocks(source.uri, ((path, None) for path in _walk(source, root, pattern)), batch_rows)
+
+
+def picture_blocks(manifest: str, pictures: Iterator[tuple[str, str | None]], batch_rows: int) -> Iterator[RowBlock]:
+    """Pictures as the rows of a manifest.
+
+    Args:
+        manifest: for the message.
+        pictures: path or URI of each, with its source fingerprint where there is one already.
+        batch_rows: rows in a block.
+
+    Raises:
+        ManifestError: there is none.
+    """
+    found = list(islice(pictures, batch_rows))
+    if not found:
         raise ManifestError(
-            f"There are no pictures in {source.uri}.", f"Their names must end in {', '.join(IMAGE_ENDINGS)}."
+            f"There are no pictures in {manifest}.", f"Their names must end in {', '.join(IMAGE_ENDINGS)}."
         )
-    while paths:
-        count = len(paths)
-        rows = join_members([value_members("uri", paths)], count)
-        yield RowBlock(uris=paths, ids=None, metadata=["{}"] * count, rows=rows)
-        paths = list(islice(pictures, batch_rows))
+    while found:
+        uris = [uri for uri, _ in found]
+        rows = join_members([value_members("uri", uris)], len(uris))
+        sources = [source for _, source in found]
+        yield RowBlock(uris=uris, ids=None, metadata=["{}"] * len(uris), rows=rows, sources=sources)
+        found = list(islice(pictures, batch_rows))
 
 
-def _split(path: str) -> tuple[str, _Pattern]:
+def _split(path: str) -> tuple[str, Pattern]:
     """The folder to start in and the pattern below it."""
     if os.path.isdir(path):  # noqa: PTH112  # unlike pathlib's, it never raises
-        return path, _Pattern.parse([_ANY_DEPTH, "*"])
+        return path, Pattern.everything()
     segments = path.split("/")
     start = next(i for i, segment in enumerate(segments) if glob.has_magic(segment))
-    below = segments[start:]
-    return "/".join(segments[:start]) or "/", _Pattern.parse(below if below[-1] != _ANY_DEPTH else [*below, "*"])
-
-
-@dataclass(frozen=True)
-class _Pattern:
-    """A glob as a small automaton over path segments: a state is how many of them are matched.
-
-    Attributes:
-        segments: what each name must match; None is ``**``, any number of folders.
-    """
-
-    segments: tuple[re.Pattern[str] | None, ...]
-
-    @classmethod
-    def parse(cls, segments: list[str]) -> _Pattern:
-        return cls(tuple(None if s == _ANY_DEPTH else re.compile(fnmatch.translate(s)) for s in segments))
-
-    def start(self) -> frozenset[int]:
-        return self._close({0})
-
-    def step(self, states: frozenset[int], name: str) -> frozenset[int]:
-        after = set()
-        for state in states - {len(self.segments)}:
-            segment = self.segments[state]
-            if segment is None:
-                after.add(state)
-            elif segment.match(name):
-                after.add(state + 1)
-        return self._close(after)
-
-    def _close(self, states: set[int]) -> frozenset[int]:
-        for state, segment in enumerate(self.segments):
-            if segment is None and state in states:
-                states.add(state + 1)
-        return frozenset(states)
+    return "/".join(segments[:start]) or "/", Pattern.parse(segments[start:])
 
 
 @dataclass(frozen=True)
@@ -98,8 +72,8 @@ class _Folder:
     above: frozenset[tuple[int, int]]  # device and inode of every folder on the way here
 
 
-def _walk(source: ManifestSource, root: str, pattern: _Pattern) -> Iterator[str]:
-    end = len(pattern.segments)
+def _walk(source: ManifestSource, root: str, pattern: Pattern) -> Iterator[str]:
+    end = pattern.end
     pending = [_Folder(root, pattern.start(), frozenset())]
     while pending:
         folder = pending.pop()

@@ -35,7 +35,7 @@ def read_parquet(source: ManifestSource, config: ManifestConfig, batch_rows: int
     with ExitStack() as stack:
         try:
             file = stack.enter_context(source.open())
-            if source.remote:
+            if not file.seekable():
                 file = stack.enter_context(_spool(file))
             # Without pre-buffering, only the pages that are needed are held, not whole row groups.
             parquet = pq.ParquetFile(file, pre_buffer=False)

@@ -36,6 +36,7 @@ class RowBlock:
         ids: likewise; None if the manifest has no id column.
         metadata: JSON object texts.
         rows: JSON object texts of the whole rows.
+        sources: source fingerprints, where the manifest itself says what its pictures are told by.
         errors: the rows that could not be read, by position; their other entries are void.
     """
 
@@ -43,6 +44,7 @@ class RowBlock:
     ids: list[str] | None
     metadata: list[str]
     rows: list[str]
+    sources: list[str | None] | None = None
     errors: dict[int, RowError] = field(default_factory=dict)
 
     def fail(self, position: int, error: RowError, raw: str) -> None:
@@ -68,12 +70,12 @@ def to_table(block: RowBlock, manifest_uri: str, first_row: int, resolve: Callab
     _fail_unstorable(block)
     uris, errors = _resolve_uris(block, resolve)
     ids = _find_ids(block, uris, errors, f"{manifest_uri}#", first_row)
-    count = len(ids)
+    count, sources = len(ids), block.sources
     columns = {
         "image_id": pa.array(ids, pa.string()),
         "uri": pa.array(uris, pa.string()),
         "metadata": pa.array(block.metadata, pa.string()),
-        "source_fingerprint": pa.nulls(count, pa.string()),
+        "source_fingerprint": pa.nulls(count, pa.string()) if sources is None else pa.array(sources, pa.string()),
         "manifest_uri": pa.repeat(pa.scalar(manifest_uri, pa.string()), count),
         "row_number": pa.array(np.arange(first_row, first_row + count)),
         "manifest_row": pa.array(block.rows, pa.string()),

@@ -5,24 +5,34 @@ from __future__ import annotations
 import difflib
 import glob
 import gzip
+import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from tuku.errors import ManifestError
+from tuku.stages.manifest_text import ReadAhead
+from tuku.uris import STORES, bare
 
 if TYPE_CHECKING:
     from tuku.config import ManifestConfig
+    from tuku.fetching.protocol import Listed
 
 Opener = Callable[[str], BinaryIO]
 """Opens a remote URI for reading from the start to the end; it need not be seekable."""
 
+Lister = Callable[[str], "Iterator[Listed]"]
+"""Lists what lies below a prefix of a bucket, by key."""
+
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-_KNOWN = ".csv, .tsv, .jsonl, .ndjson (each also with .gz), .parquet, a folder, or a glob such as 'a/**/*.jpg'"
+_KNOWN = (
+    ".csv, .tsv, .jsonl, .ndjson (each also with .gz), .parquet, a folder (in a bucket it ends in '/'), or a glob"
+    " such as 'a/**/*.jpg'"
+)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 
@@ -37,6 +47,7 @@ class ManifestSource:
         remote: whether its rows come from elsewhere, so that they cannot name files of this machine.
         encoding: of a text format.
         opener: opens `address` where it is remote.
+        lister: lists `address` where it is a prefix of a bucket.
     """
 
     uri: str
@@ -45,6 +56,7 @@ class ManifestSource:
     remote: bool
     encoding: str
     opener: Opener | None = None
+    lister: Lister | None = None
 
     def open(self) -> BinaryIO:
         """The manifest's bytes, decompressed; the caller closes it.
@@ -56,6 +68,8 @@ class ManifestSource:
             raw = self.opener(self.address) if self.opener else _open_file(self.address)
         except OSError as error:
             raise self.unreadable(error) from error
+        if isinstance(raw, io.RawIOBase) and self.format != "parquet":
+            raw = cast("BinaryIO", ReadAhead(raw))
         if self.uri.lower().endswith(".gz"):
             return cast("BinaryIO", _GzipStream(raw))
         return raw
@@ -86,7 +100,9 @@ class _GzipStream(gzip.GzipFile):
             self._raw.close()
 
 
-def locate(config: ManifestConfig, uri: str, opener: Opener | None = None) -> ManifestSource:
+def locate(
+    config: ManifestConfig, uri: str, opener: Opener | None = None, lister: Lister | None = None
+) -> ManifestSource:
     """The manifest behind a path, a glob or a URI.
 
     Raises:
@@ -94,26 +110,40 @@ def locate(config: ManifestConfig, uri: str, opener: Opener | None = None) -> Ma
     """
     scheme = _SCHEME.match(uri)
     if scheme and scheme[1].lower() != "file":
-        return _remote(config, uri, opener)
+        return _remote(config, uri, opener, lister)
     path = unquote(re.sub(r"^file:(//(localhost(?=/))?)?", "", uri, flags=re.IGNORECASE)) if scheme else uri
     return _local(config, os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111  # pathlib keeps '..'
 
 
-def _remote(config: ManifestConfig, uri: str, opener: Opener | None) -> ManifestSource:
+def _remote(config: ManifestConfig, uri: str, opener: Opener | None, lister: Lister | None) -> ManifestSource:
     parts = urlsplit(uri)
-    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    stored = parts.scheme in STORES and uri[len(parts.scheme) :].startswith("://")
+    shown = bare(uri) if stored else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if opener is None:
         raise ManifestError(
             f"The manifest {shown} is remote, and nothing here opens '{parts.scheme}://'.",
             "Download it and pass its path.",
         )
-    form = _format(config, shown)
-    if form == "folder":
+    form = "folder" if stored and _is_prefix(config, shown) else _format(config, shown)
+    if form == "folder" and config.format not in {"auto", "folder"}:
+        raise ManifestError(
+            f"The manifest {shown} is a folder, but manifest.format is {config.format}.",
+            "Pass a file, or `--set manifest.format=folder`.",
+        )
+    if form == "folder" and (lister is None or not stored):
         raise ManifestError(
             f"The manifest {shown} cannot be listed as a folder.",
             "Pass a local folder, or a list of its files.",
         )
-    return ManifestSource(shown, uri, form, remote=True, encoding=config.encoding, opener=opener)
+    return ManifestSource(shown, uri, form, remote=True, encoding=config.encoding, opener=opener, lister=lister)
+
+
+def _is_prefix(config: ManifestConfig, uri: str) -> bool:
+    """Whether a URI in a bucket means what lies below it: nobody can ask whether it is a folder, as on a disk."""
+    key = uri.partition("://")[2].partition("/")[2]
+    if not key or key.endswith("/") or config.format == "folder":
+        return True
+    return config.format == "auto" and glob.has_magic(key) and _ending(key) not in _FORMATS
 
 
 def _local(config: ManifestConfig, path: str) -> ManifestSource:
@@ -139,14 +169,18 @@ def _local(config: ManifestConfig, path: str) -> ManifestSource:
 def _format(config: ManifestConfig, path: str) -> str:
     if config.format != "auto":
         return config.format
-    name = PurePosixPath(path.lower())
-    ending = PurePosixPath(name.stem).suffix if name.suffix == ".gz" else name.suffix
-    if ending not in _FORMATS or (name.suffix == ".gz" and _FORMATS[ending] == "parquet"):
+    ending, packed = _ending(path), path.lower().endswith(".gz")
+    if ending not in _FORMATS or (packed and _FORMATS[ending] == "parquet"):
         raise ManifestError(
             f"The format of the manifest {path} cannot be told from its ending.",
             f"Known are {_KNOWN}. Or say it: `--set manifest.format=csv`.",
         )
     return _FORMATS[ending]
+
+
+def _ending(path: str) -> str:
+    name = PurePosixPath(path.lower())
+    return PurePosixPath(name.stem).suffix if name.suffix == ".gz" else name.suffix
 
 
 def _missing(path: str) -> ManifestError:

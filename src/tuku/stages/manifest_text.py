@@ -13,9 +13,14 @@ from tuku.errors import ManifestError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from _typeshed import WriteableBuffer
+
     from tuku.stages.manifest_source import ManifestSource
 
 MAX_LINE_CHARS = 16 * 1024 * 1024  # keeps a file without line ends out of memory: it is read in such pieces
+
+READ_AHEAD_BYTES = 8_000_000
+"""Text is read in blocks of so many bytes from a store that is asked anew for each."""
 
 # Stands for bytes that are no text: no decoder gives a lone surrogate for good bytes. Unlike with
 # errors="strict", the lines before it are still delivered, so that the row can be named.
@@ -58,6 +63,40 @@ class Lines:
             self.current = line
             yield line
             line = readline(MAX_LINE_CHARS)
+
+
+class ReadAhead(io.RawIOBase):
+    """A file that is read in large blocks, however little is wanted at a time.
+
+    Unlike with `io.BufferedReader`, that holds for `TextIOWrapper` too: its `read1` goes past the buffer.
+
+    Args:
+        raw: is closed along with this.
+    """
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self._block = memoryview(b"")
+
+    def readable(self) -> bool:
+        """See `io.RawIOBase`."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """See `io.RawIOBase`."""
+        if not self._block:
+            self._block = memoryview(self._raw.read(READ_AHEAD_BYTES) or b"")
+        target = memoryview(buffer).cast("B")
+        size = min(len(target), len(self._block))
+        target[:size], self._block = self._block[:size], self._block[size:]
+        return size
+
+    def close(self) -> None:
+        """See `io.IOBase`."""
+        try:
+            super().close()
+        finally:
+            self._raw.close()
 
 
 def read_error(source: ManifestSource, error: BaseException, row: int) -> ManifestError:

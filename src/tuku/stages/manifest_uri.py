@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from tuku.errors import RowError
+from tuku.uris import STORES
 
 MAX_URI_BYTES = 4_096
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
-_STORES = {"s3", "oss", "gs"}
 # Schemes that are written without '//'; with any other one, `name:1.jpg` is a file with a colon in its name.
 _BARE_SCHEMES = {"about", "blob", "cid", "data", "javascript", "mailto", "urn", "vbscript"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -67,7 +67,7 @@ class UriResolver:
         scheme = found[1].lower() if found else ""
         if found and scheme in _DEFAULT_PORTS:
             return _normal_http(uri)
-        if found and scheme in _STORES and found[2]:
+        if found and scheme in STORES and found[2]:
             return scheme + uri[len(scheme) :]
         if found and scheme == "file":
             return self._file(uri[len("file:") :])

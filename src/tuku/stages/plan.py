@@ -222,11 +222,11 @@ def _how(rows: pa.Table, reasons: pa.ChunkedArray, wanted: Wanted) -> pa.Chunked
 
 
 def _with_sources(rows: pa.Table) -> pa.Table:
-    """With the source fingerprints of local files; null where only the server can tell."""
-    positions = set(alive(rows))
+    """With the sources of local files, beside those that a store has listed; null where only the server can tell."""
+    positions, uris = set(alive(rows)), rows.column("uri").to_pylist()
     sources = [
-        source_fingerprint(uri) if position in positions else None
-        for position, uri in enumerate(rows.column("uri").to_pylist())
+        listed or source_fingerprint(uri) if position in positions else None
+        for position, (uri, listed) in enumerate(zip(uris, rows.column("source_fingerprint").to_pylist(), strict=True))
     ]
     place = rows.schema.get_field_index("source_fingerprint")
     return rows.set_column(place, ROWS.field("source_fingerprint"), pa.array(sources, pa.string()))

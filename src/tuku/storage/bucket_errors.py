@@ -5,26 +5,26 @@ from __future__ import annotations
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
 from tuku.errors import StoppedError, StorageError
+from tuku.storage.bucket_stores import first_line, variables_of
 
 
 def explained(error: Exception, address: str) -> StoppedError | StorageError:
-    """The error that everybody else knows; `address` is of what was to be used."""
-    line = _first_line(error)
+    """The error that everybody else knows.
+
+    Args:
+        error: what was raised.
+        address: URI of what was to be used.
+    """
+    line, variables = first_line(error), variables_of(address)
     if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
         return StorageError(
             f"{address} cannot be used: access denied. {line}",
-            "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what this identity may do in the bucket: read, write,"
-            " list and delete.",
+            f"Check {variables.credentials} and what this identity may do in the bucket: read, write, list and delete.",
         )
     if isinstance(error, FileNotFoundError):
         return StorageError(f"{address} cannot be used. {line}", "Check lake.uri, and that the bucket exists.")
     return StoppedError(
         f"{address} could not be reached. {line}",
-        "What was finished before is whole. Check AWS_ENDPOINT_URL, AWS_REGION and the credentials (AWS_…), and run the"
-        " same command again: it goes on from there.",
+        f"What was finished before is whole. Check {variables.place} and the credentials ({variables.prefix}…), and run"
+        " the same command again: it goes on from there.",
     )
-
-
-def _first_line(error: Exception) -> str:
-    """What happened, without what only debuggers want to know."""
-    return str(error).split("\n", 1)[0].split(" - Server returned", 1)[0].strip()

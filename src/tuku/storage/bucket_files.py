@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import S3Store
 
-from tuku.storage.bucket_errors import explained
+from tuku.storage.bucket_stores import Store
 from tuku.storage.protocol import Storage
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class BucketGrowingFile:
@@ -48,11 +52,26 @@ class BucketGrowingFile:
 
 
 class BucketReader(io.RawIOBase):
-    """An object for pyarrow's readers, range by range."""
+    """An object to be read range by range; each `read` is one request.
 
-    def __init__(self, store: S3Store, name: str) -> None:
-        self._store, self._name = store, name
-        self._size = obstore.head(store, name)["size"]
+    Args:
+        store: the bucket's.
+        name: key of the object.
+        explain: makes what is raised of what the store says.
+        pinned: whether an object that is replaced meanwhile is an error.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+        BaseError: the store did not say how large it is.
+    """
+
+    def __init__(
+        self, store: Store, name: str, explain: Callable[[Exception], Exception], *, pinned: bool = False
+    ) -> None:
+        self._store, self._name, self._explain = store, name, explain
+        found = obstore.head(store, name)
+        self._size = found["size"]
+        self._version = found["e_tag"] if pinned else None
         self._at = 0
 
     def readable(self) -> bool:
@@ -76,14 +95,22 @@ class BucketReader(io.RawIOBase):
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         return self._at
 
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """See `io.RawIOBase`."""
+        target = memoryview(buffer).cast("B")
+        content = self.read(len(target))
+        target[: len(content)] = content
+        return len(content)
+
     def read(self, size: int | None = -1) -> bytes:
         """See `io.RawIOBase`."""
         end = self._size if size is None or size < 0 else min(self._size, self._at + size)
         if end <= self._at:
             return b""
+        options: Any = {"range": (self._at, end), **({"if_match": self._version} if self._version else {})}
         try:
-            content = bytes(obstore.get_range(self._store, self._name, start=self._at, end=end))
+            content = bytes(obstore.get(self._store, self._name, options=options).bytes())
         except BaseError as error:
-            raise explained(error, self._name) from error
-        self._at = end
+            raise self._explain(error) from error
+        self._at += len(content)
         return content

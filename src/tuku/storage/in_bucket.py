@@ -1,35 +1,31 @@
-"""A lake in a bucket of an object store that speaks S3 and keeps conditions on writes (RFC 9110, 13.1.1 and 13.1.2).
+"""A lake in a bucket of an object store that keeps conditions on writes (RFC 9110, 13.1.1 and 13.1.2).
 
-Amazon S3, MinIO, SeaweedFS and Cloudflare R2 do. Endpoint, region and credentials come from the environment of each
-process (``AWS_ENDPOINT_URL``, ``AWS_REGION``, ``AWS_ACCESS_KEY_ID`` …) or from the pod's or machine's identity.
+Amazon S3, MinIO, SeaweedFS, Cloudflare R2 and Google Cloud Storage do; Aliyun OSS does not. Where the store is and who
+asks comes from the environment of each process: see `bucket_stores`.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import obstore
 import pyarrow as pa
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
-from obstore.store import S3Store
 
 from tuku.disk import TEMPORARY, explaining
 from tuku.errors import StorageError
 from tuku.storage.bucket_errors import explained
 from tuku.storage.bucket_files import BucketGrowingFile, BucketReader
+from tuku.storage.bucket_stores import VARIABLES, Store, open_bucket
 from tuku.storage.protocol import Storage, Stored
-
-_RETRY: Any = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
+from tuku.uris import scheme_of
 
 
 @dataclass(frozen=True)
@@ -51,9 +47,10 @@ class BucketStorage(Storage):
         """
         parts = urlsplit(uri)
         if not parts.netloc or "@" in parts.netloc or ":" in parts.netloc or parts.query or parts.fragment:
+            known = VARIABLES[parts.scheme]
             raise StorageError(
                 f"The lake's address is not of the form {parts.scheme}://bucket/prefix.",
-                "Set lake.uri to that; credentials and the endpoint come from the environment (AWS_…).",
+                f"Set lake.uri to that; credentials and endpoint come from the environment ({known.prefix}…).",
             )
         return cls(uri.rstrip("/"))
 
@@ -68,17 +65,23 @@ class BucketStorage(Storage):
 
     def prepare(self) -> None:
         """See `Storage`; makes sure of conditional writes too."""
+        if scheme_of(self.address) == "oss":  # its answer to If-None-Match (501) looks like a failure that passes
+            raise self._unconditional()
         probe = f"{TEMPORARY}{uuid.uuid4().hex}"
         try:
             first, second = self.create(probe, b"1"), self.create(probe, b"2")
         finally:
             self.remove(probe)
         if not first or second:
-            raise StorageError(
-                f"The object store of {self.address} does not refuse to overwrite a file when it is told to"
-                " (If-None-Match), so that two runs could work on the lake at once.",
-                "Keep the lake on Amazon S3, MinIO, SeaweedFS or another that has conditional writes.",
-            )
+            raise self._unconditional()
+
+    def _unconditional(self) -> StorageError:
+        return StorageError(
+            f"The object store of {self.address} does not refuse to overwrite a file when it is told to"
+            " (If-None-Match), so that two runs could work on the lake at once.",
+            "Keep the lake on Amazon S3, MinIO, SeaweedFS, Google Cloud Storage or another that has conditional writes;"
+            " pictures and manifests can stay where they are.",
+        )
 
     def free_bytes(self) -> int | None:
         """See `Storage`."""
@@ -110,7 +113,10 @@ class BucketStorage(Storage):
                 found = obstore.get(self._store, name)
                 if bytes(found.bytes()) != expected:
                     return False
-                obstore.put(self._store, name, content, mode={"e_tag": found.meta["e_tag"]})
+                # S3 tells versions apart by the one, Google by the other.
+                known = {name: found.meta[name] for name in ("e_tag", "version")}
+                version: Any = {name: value for name, value in known.items() if value is not None}
+                obstore.put(self._store, name, content, mode=version)
             except FileNotFoundError:
                 return False
             except PreconditionError:
@@ -132,9 +138,9 @@ class BucketStorage(Storage):
     def source(self, name: str) -> pa.PythonFile:
         """See `Storage`."""
         try:
-            return pa.PythonFile(BucketReader(self._store, name), mode="r")
+            return pa.PythonFile(BucketReader(self._store, name, self._explained), mode="r")
         except BaseError as error:
-            raise explained(error, self.address) from error
+            raise self._explained(error) from error
 
     def exists(self, name: str) -> bool:
         """See `Storage`."""
@@ -190,8 +196,12 @@ class BucketStorage(Storage):
         """See `Storage`. There are no empty folders."""
 
     @property
-    def _store(self) -> S3Store:
-        return _store(self.address, os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or "")
+    def _store(self) -> Store:
+        parts = urlsplit(self.address)
+        return open_bucket(parts.scheme, parts.netloc, unquote(parts.path.strip("/")))
+
+    def _explained(self, error: Exception) -> Exception:
+        return explained(error, self.address)
 
     def _listed(self, folder: str) -> Any:
         with self._explaining():
@@ -202,14 +212,7 @@ class BucketStorage(Storage):
         try:
             yield
         except (BaseError, FileNotFoundError) as error:
-            raise explained(error, self.address) from error
-
-
-@lru_cache(maxsize=8)
-def _store(address: str, endpoint: str) -> S3Store:
-    options: Any = {"allow_http": True} if endpoint.startswith("http://") else {}
-    store: S3Store = S3Store.from_url(address, client_options=options, retry_config=_RETRY)
-    return store
+            raise self._explained(error) from error
 
 
 def _stored(meta: Mapping[str, Any]) -> Stored:

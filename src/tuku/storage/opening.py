@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tuku.errors import ConfigError, StorageError
 from tuku.storage.on_disk import DiskStorage
 from tuku.storage.protocol import Storage
+from tuku.uris import STORES
 
 
 def storage_at(uri: str) -> Storage:
@@ -15,10 +18,14 @@ def storage_at(uri: str) -> Storage:
 
     Raises:
         StorageError: for a scheme that is not supported, a URI with credentials in it, or the home of nobody.
+        ConfigError: it is in a bucket, and the package for that is missing.
     """
     parts = urlsplit(uri)
-    if parts.scheme == "s3":
-        return _bucket_at(uri)
+    if parts.scheme in STORES:
+        with package_needed("A lake in a bucket"):
+            # Where the lake is on a disk, nothing of this has to be installed.
+            from tuku.storage.in_bucket import BucketStorage
+        return BucketStorage.at(uri)
     if parts.scheme == "file":
         return DiskStorage(Path(unquote(parts.path)).resolve())
     if "://" in uri:
@@ -31,14 +38,19 @@ def storage_at(uri: str) -> Storage:
         raise StorageError(f"{uri!r} is no path: {error}", "Name a folder, or s3://bucket/prefix.") from None
 
 
-def _bucket_at(uri: str) -> Storage:
+@contextmanager
+def package_needed(what: str) -> Iterator[None]:
+    """Around imports of what talks to object stores.
+
+    Args:
+        what: needs it, for the message.
+
+    Raises:
+        ConfigError: the package is missing.
+    """
     try:
-        # Where the lake is on a disk, nothing of this has to be installed.
-        from tuku.storage.in_bucket import BucketStorage
+        yield
     except ModuleNotFoundError as error:
-        if error.name != "obstore":
+        if error.name is None or error.name.partition(".")[0] != "obstore":
             raise
-        raise ConfigError(
-            "A lake in a bucket needs the package obstore.", "Install it: pip install 'tuku[s3]'."
-        ) from error
-    return BucketStorage.at(uri)
+        raise ConfigError(f"{what} needs the package obstore.", "Install it: pip install 'tuku[s3]'.") from error

@@ -17,7 +17,7 @@ def fetch_threads() -> int:
 
 def test_outcomes_are_in_order_and_nothing_is_fetched_twice(fetcher_of, server, folder):
     url = f"{server.url}/a.jpg"
-    uris = [url, "s3://bucket/a.jpg", str(folder / "a.jpg"), f"{server.url}/none.jpg", url, str(folder / "none")]
+    uris = [url, "ftp://host/a.jpg", str(folder / "a.jpg"), f"{server.url}/none.jpg", url, str(folder / "none")]
     outcomes = fetcher_of().fetch(uris)
     assert [getattr(outcome, "code", "ok") for outcome in outcomes] == [
         "ok", "unsupported_scheme", "ok", "http_404", "ok", "not_found",
@@ -75,12 +75,12 @@ def test_a_remote_manifest_is_opened_with_limits_of_its_own(server):
         ("/none.csv?token=hush", {}, "http_404"),
         ("/large.jpg", {"max_bytes": 1_999}, "too_large"),
         ("/-/drip", {"timeout_s": 0.1}, "timeout"),
-        ("s3://bucket/a.csv", {}, "Only http"),
+        ("ftp://host/a.csv", {}, "Only http"),
         ("/etc/passwd", {}, "Only http"),
     ],
 )
 def test_a_manifest_that_cannot_be_downloaded(server, uri, options, said):
-    url = uri if uri.startswith(("s3", "/etc")) else f"{server.url}{uri}"
+    url = uri if uri.startswith(("ftp", "/etc")) else f"{server.url}{uri}"
     with pytest.raises(ManifestError, match=said) as caught:
         open_stream(FetchConfig(allow_private_networks=True), **options)(url)
     assert "hush" not in str(caught.value)
@@ -97,7 +97,7 @@ def test_a_full_disk_is_no_fault_of_the_network(server, monkeypatch):
             raise OSError(28, "No space left on device")
 
     file = FullFile()
-    monkeypatch.setattr("tuku.fetching.fetcher.tempfile.TemporaryFile", lambda: file)
+    monkeypatch.setattr("tuku.fetching.manifests.tempfile.TemporaryFile", lambda: file)
     with pytest.raises(ManifestError, match="No space left on device") as caught:
         open_stream(FetchConfig(allow_private_networks=True))(f"{server.url}/a.jpg")
     assert "TMPDIR" in caught.value.remedy

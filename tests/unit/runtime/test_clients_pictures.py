@@ -25,7 +25,15 @@ def test_no_client_looks_around_from_here(tmp_path: Path, fetch: FetchConfig):
     with serve(tmp_path) as server:
         catalogue = LiveCatalogue(Config(fetch=fetch))
         there, gone, own = f"{server.url}/red.png", f"{server.url}/none.png", str(tmp_path / "red.png")
-        for url in (there, gone, own, "http://127.0.0.1:1/"):
+        for url in (
+            there,
+            gone,
+            own,
+            "http://127.0.0.1:1/",
+            "s3://bucket/a.jpg",
+            "oss://bucket/a.jpg",
+            "gs://bucket/a.jpg",
+        ):
             with pytest.raises(ConfigError) as refused:
                 catalogue.search(Query(image=url))
             said.add(str(refused.value))
@@ -43,3 +51,14 @@ def test_a_public_picture_is_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         with pytest.raises(ConfigError):
             pictures.content(f"{server.url}/none.png")
         pictures.close()
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/red.png", "gs://bucket/red.png", "oss://bucket/red.png"])
+def test_no_object_is_read_for_a_client_whatever_a_manifest_may_name(url: str, monkeypatch: pytest.MonkeyPatch):
+    asked: list[object] = []
+    monkeypatch.setattr("tuku.fetching.clients.Clients.fetch_objects", lambda *given: asked.append(given))
+    pictures = ClientsPictures(Config(fetch=FetchConfig(allowed_hosts=("bucket",))))
+    with pytest.raises(ConfigError):
+        pictures.content(url)
+    assert asked == []
+    pictures.close()

@@ -51,8 +51,8 @@ def test_a_lake_where_one_may_not_write(tmp_path: Path):
 
 
 def test_a_lake_that_cannot_be():
-    with pytest.raises(StorageError, match="gs://"):
-        check_lake("gs://bucket/lake")
+    with pytest.raises(StorageError, match="hdfs://"):
+        check_lake("hdfs://bucket/lake")
 
 
 def test_a_manifest_is_read_no_further_than_its_first_rows(tmp_path: Path):

@@ -213,6 +213,15 @@ def test_a_picture_that_cannot_be_had_says_why(content: bytes | RowError, code: 
     assert asked(searching) == []
 
 
+@pytest.mark.parametrize("uri", ["s3://bucket/red.png", "oss://bucket/red.png", "GS://bucket/red.png"])
+def test_no_object_of_a_bucket_is_read_for_a_query(uri: str) -> None:
+    searching = searcher()
+    with pytest.raises(ConfigError, match="cannot be in a bucket"):
+        searching.search(Query(image=uri))
+    assert isinstance(searching.encoder.fetcher, FakeFetcher)
+    assert searching.encoder.fetcher.asked == {}
+
+
 @pytest.mark.parametrize(("refused", "part"), [("red", "text"), (sha256(png((255, 0, 0))).hexdigest(), "picture")])
 def test_a_query_that_the_model_refuses_says_what_and_why(refused: str, part: str) -> None:
     fault = RowError("content_refused", "No.")

@@ -59,6 +59,30 @@ def test_a_remote_manifest_cannot_name_local_files() -> None:
     assert fetcher.asked == {}
 
 
+@pytest.mark.parametrize("scheme", ["s3", "oss", "gs"])
+def test_a_manifest_from_the_web_names_only_buckets_that_are_listed(scheme: str) -> None:
+    uri = f"{scheme}://bucket/a.jpg"
+    fetcher = FakeFetcher({uri: b"ours"})
+    batch = work_rows({"uri": uri, "manifest_uri": "https://h/m.csv"})
+    assert fetch_batch(batch, fetcher)["code"].to_pylist() == ["blocked_bucket"]
+    assert fetcher.asked == {}
+    assert fetch_batch(batch, fetcher, buckets_listed=True)["code"].to_pylist() == [None]
+
+
+@pytest.mark.parametrize("manifest", ["/m.csv", "s3://lists/m.csv", None])
+def test_a_manifest_of_ours_names_any_bucket(manifest: str | None) -> None:
+    uri = "gs://bucket/a.jpg"
+    batch = work_rows({"uri": uri, "manifest_uri": manifest})
+    assert fetch_batch(batch, FakeFetcher({uri: b"ours"}))["code"].to_pylist() == [None]
+
+
+def test_an_object_is_told_by_what_came_with_it_and_not_by_an_older_listing() -> None:
+    uri, listed = "s3://bucket/a.jpg", served_fingerprint('"1"', None)
+    fetcher = FakeFetcher({uri: Fetched(b"new", '"2"')})
+    [row] = fetch_batch(work_rows({"uri": uri, "source_fingerprint": listed}), fetcher).to_pylist()
+    assert (row["content"], row["source_fingerprint"]) == (b"new", served_fingerprint('"2"', None))
+
+
 def test_no_rows() -> None:
     assert fetch_batch(WORK.empty_table(), FakeFetcher()).schema == FETCHED
 

@@ -22,6 +22,7 @@ from tuku.stages.plan import Counts, Planned, Wanted, bucket_of, current, plan_b
 WANTED = Wanted("c", "e")
 SERVED = served_fingerprint('"1"', None)
 URL = "http://x.test/a.jpg"
+STORED = "s3://bucket/a.jpg"
 
 
 @pytest.fixture
@@ -119,6 +120,22 @@ def test_of_a_served_file_only_the_server_can_tell() -> None:
     assert (row["known_source"], row["source_fingerprint"]) == (SERVED, None)
     changed = plan([manifest_row(URL, metadata="{}")], known_row(URL))
     assert summary(changed) == ({"changed": 1}, {"metadata": 1}, ["revise"])
+
+
+@pytest.mark.parametrize("compare", ["source", "uri"])
+def test_an_object_that_a_store_has_listed_is_not_asked_for_again(compare: str) -> None:
+    listed = manifest_row(STORED, source_fingerprint=SERVED)
+    assert summary(plan([listed], known_row(STORED), compare=compare)) == ({"unchanged": 1}, {}, [])
+    revised = plan([{**listed, "metadata": "{}"}], known_row(STORED), compare=compare)
+    assert summary(revised) == ({"changed": 1}, {"metadata": 1}, ["rewrite"])
+
+
+def test_an_object_that_is_listed_as_another_is_work() -> None:
+    listed = manifest_row(STORED, source_fingerprint=served_fingerprint('"2"', None))
+    assert summary(plan([listed], known_row(STORED))) == ({"changed": 1}, {"source": 1}, ["work"])
+    assert summary(plan([manifest_row(STORED)], known_row(STORED)))[1] == {"recheck": 1}
+    looked_at = plan([listed], known_row(STORED), compare="content")
+    assert summary(looked_at) == ({"unchanged": 1}, {"recheck": 1}, ["recheck"])
 
 
 def test_compared_by_content_every_file_is_looked_at(picture: str) -> None:
