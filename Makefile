@@ -42,7 +42,7 @@ test-fast: .venv/dev.stamp ## the tests that are done in seconds
 
 bench: .venv/dev.stamp ## the benchmarks: each prints ratios (about an hour)
 	@$(PIP) -e '.[bench]'
-	@for script in local_ingest fetch memory load serve; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in local_ingest fetch memory load serve gpu_embed reduced_decode; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean: ## remove what demo and tests made; the environment stays
 	@rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -81,6 +81,12 @@ def load_models() -> tuple[object, object, list[object]]:
 def run_tuku(catalogue: Path, lake_folder: Path) -> float:
     """Seconds from Ray being up to the committed lake."""
     from tuku.config import Config, LakeConfig, ManifestConfig
+
+    return run_job(Config(lake=LakeConfig(uri=str(lake_folder)), manifest=ManifestConfig(uri=str(catalogue.resolve()))))
+
+
+def run_job(config: object) -> float:
+    """Seconds from Ray being up to the committed lake, for a lake that is new."""
     from tuku.lake import Lake
     from tuku.lake_view import LakeView
     from tuku.progress import SilentProgress
@@ -94,7 +100,6 @@ def run_tuku(catalogue: Path, lake_folder: Path) -> float:
     from tuku.runtime.worker import Assignment
     from tuku.schemas import PAID
 
-    config = Config(lake=LakeConfig(uri=str(lake_folder)), manifest=ManifestConfig(uri=str(catalogue.resolve())))
     models, lake, progress = describe_models(config), Lake.at(config.lake.uri), SilentProgress()
     with LazyCluster(config.runtime, progress) as cluster:
         workers = cluster.workers()

@@ -10,6 +10,7 @@ import io
 import math
 import random
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
@@ -38,11 +39,7 @@ def make_catalogue(folder: Path, count: int, mean_pixels: int = _MEAN_PIXELS) ->
     Returns:
         The path of the CSV file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [number for number in range(count) if not (folder / _name(number)).exists()]
-    with ProcessPoolExecutor() as pool:
-        for _ in pool.map(partial(_write, folder, mean_pixels), missing, chunksize=50):
-            pass
+    _make(folder, count, partial(_mixed, mean_pixels))
     catalogue = folder / f"catalogue-{count}.csv"
     with catalogue.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
@@ -51,17 +48,43 @@ def make_catalogue(folder: Path, count: int, mean_pixels: int = _MEAN_PIXELS) ->
     return catalogue
 
 
+def make_small(folder: Path, count: int) -> None:
+    """A folder of at least `count` JPEGs with sides of 224 to 256 px, which are cheap to decode.
+
+    Args:
+        folder: what is there already is kept.
+        count: how many pictures.
+    """
+    _make(folder, count, _small)
+
+
+def _make(folder: Path, count: int, sized: Callable[[random.Random], tuple[int, int]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [number for number in range(count) if not (folder / _name(number)).exists()]
+    with ProcessPoolExecutor() as pool:
+        for _ in pool.map(partial(_write, folder, sized), missing, chunksize=50):
+            pass
+
+
 def _name(number: int) -> str:
     return f"{number:06d}.jpg"
 
 
-def _write(folder: Path, mean_pixels: int, number: int) -> None:
+def _mixed(mean_pixels: int, chance: random.Random) -> tuple[int, int]:
+    pixels = mean_pixels * chance.lognormvariate(-0.18, 0.6)
+    aspect = chance.uniform(0.6, 1.7)
+    return max(64, round(math.sqrt(pixels * aspect))), max(64, round(math.sqrt(pixels / aspect)))
+
+
+def _small(chance: random.Random) -> tuple[int, int]:
+    return chance.randint(224, 256), chance.randint(224, 256)
+
+
+def _write(folder: Path, sized: Callable[[random.Random], tuple[int, int]], number: int) -> None:
     chance = random.Random(number)
     photographs = _photographs()
     photograph = photographs[number % len(photographs)]
-    pixels = mean_pixels * chance.lognormvariate(-0.18, 0.6)
-    aspect = chance.uniform(0.6, 1.7)
-    size = max(64, round(math.sqrt(pixels * aspect))), max(64, round(math.sqrt(pixels / aspect)))
+    size = sized(chance)
     share = chance.uniform(0.4, 1.0)
     width, height = photograph.size
     left, top = chance.uniform(0, 1 - share) * width, chance.uniform(0, 1 - share) * height

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fakes import tiny_qwen
@@ -17,8 +17,17 @@ _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def chinese_clip(folder: Path) -> Path:
-    """A Chinese-CLIP with BERT's tokenizer, whose pictures are squeezed into a square."""
+def chinese_clip(
+    folder: Path, vision: Mapping[str, int] = _VISION, text: Mapping[str, int] = _TEXT, dim: int = DIM
+) -> Path:
+    """A Chinese-CLIP with BERT's tokenizer, whose pictures are squeezed into a square.
+
+    Args:
+        folder: where; made.
+        vision: the shape of its picture encoder.
+        text: likewise, of its text encoder.
+        dim: length of its vectors.
+    """
     import torch
     from transformers import BertTokenizer, ChineseCLIPConfig, ChineseCLIPModel
 
@@ -27,10 +36,11 @@ def chinese_clip(folder: Path) -> Path:
     (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
     BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
     torch.manual_seed(1)
-    text = {**_TEXT, "vocab_size": len(words), "max_position_embeddings": 64, "initializer_range": 0.3}
-    config = ChineseCLIPConfig(text_config=text, vision_config=_VISION, projection_dim=DIM)
+    text = {**text, "vocab_size": len(words), "max_position_embeddings": 64, "initializer_range": 0.3}
+    config = ChineseCLIPConfig(text_config=text, vision_config=dict(vision), projection_dim=dim)
     ChineseCLIPModel(config).save_pretrained(folder)
-    return _prepared(folder, "ChineseCLIPImageProcessor", size={"height": SIDE, "width": SIDE}, do_center_crop=False)
+    size = {"height": vision["image_size"], "width": vision["image_size"]}
+    return _prepared(folder, "ChineseCLIPImageProcessor", size=size, do_center_crop=False)
 
 
 def clip(folder: Path) -> Path:

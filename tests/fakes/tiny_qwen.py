@@ -22,7 +22,7 @@ _TEMPLATE = """{%- for message in messages -%}
 {%- if add_generation_prompt -%}<|im_start|>assistant
 {% endif -%}"""
 _PATCH, _PIXELS = 8, (16 * 16, 32 * 32)
-HIDDEN = 32
+HIDDEN, LAYERS = 32, 2
 _STEPS, _PICTURES = 200, 8
 
 
@@ -31,7 +31,7 @@ def caption(colour: str) -> str:
     return f"描述：一张{colour}色的图。\n关键词：{colour}色、图"
 
 
-def qwen3_vl(folder: Path, *, trained: bool = False, seed: int = 4, hidden: int = HIDDEN) -> Path:
+def qwen3_vl(folder: Path, *, trained: bool = False, seed: int = 4, hidden: int = HIDDEN, layers: int = LAYERS) -> Path:
     """The model as its makers save theirs.
 
     Args:
@@ -39,6 +39,7 @@ def qwen3_vl(folder: Path, *, trained: bool = False, seed: int = 4, hidden: int 
         trained: to write `caption`, which takes seconds; else its weights are by chance.
         seed: of the weights.
         hidden: width of its hidden layers.
+        layers: how many of them.
     """
     import torch
     from transformers import Qwen3VLForConditionalGeneration
@@ -58,7 +59,7 @@ def qwen3_vl(folder: Path, *, trained: bool = False, seed: int = 4, hidden: int 
         )
     )
     torch.manual_seed(seed)
-    model = Qwen3VLForConditionalGeneration(_config(_words(), hidden))
+    model = Qwen3VLForConditionalGeneration(_config(_words(), hidden, layers))
     model.generation_config.eos_token_id = [_CONTROL.index("<|im_end|>"), _CONTROL.index("<|endoftext|>")]
     model.generation_config.do_sample, model.generation_config.temperature = True, 0.7  # as its makers recommend
     model.save_pretrained(folder)
@@ -109,20 +110,15 @@ def _save_tokenizer(folder: Path) -> None:
     fast.save_pretrained(folder)
 
 
-def _config(words: list[str], hidden: int) -> object:
+def _config(words: list[str], hidden: int, layers: int) -> object:
     from transformers import Qwen3VLConfig
 
     rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
     ends = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": words.index("<|im_end|>")}
-    text = {"hidden_size": hidden, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text |= {
-        "initializer_range": 0.2,
-        "num_key_value_heads": 1,
-        "head_dim": 16,
-        "vocab_size": len(words),
-        "rope_parameters": rope,
-        **ends,
-    }
+    text = {"hidden_size": hidden, "intermediate_size": 2 * hidden, "num_hidden_layers": layers}
+    text |= {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}
+    text |= {"vocab_size": len(words), "rope_parameters": rope, **ends}
+    text |= {"initializer_range": 0.2}  # so that what it reads makes a difference
     vision = {"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": hidden}
     vision |= {"patch_size": _PATCH, "num_position_embeddings": 64, "deepstack_visual_indexes": [0]}
     tokens = {
