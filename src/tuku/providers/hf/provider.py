@@ -6,6 +6,7 @@ from tuku.config import EmbedConfig
 from tuku.protocols import Embedder, ModelDescription
 from tuku.providers.factory import Access, Factory
 from tuku.providers.hf.checkpoint import Checkpoint
+from tuku.providers.hf.converted import converted
 from tuku.providers.hf.published import published
 from tuku.providers.hosted.hub import TRANSFORMERS, located
 
@@ -30,8 +31,10 @@ def describe_embedder(config: EmbedConfig) -> ModelDescription:
 
 
 def _checkpoint(config: EmbedConfig) -> Checkpoint:
-    found = located("embed", config, TRANSFORMERS)
-    return Checkpoint.read(found.path, "embed.model", found.name)
+    path, name = located("embed", config, TRANSFORMERS)
+    if path.is_file():
+        path, name = converted(path), path.stem
+    return Checkpoint.read(path, "embed.model", name)
 
 
 def _create_embedder(config: EmbedConfig, description: ModelDescription, _access: Access | None) -> Embedder:

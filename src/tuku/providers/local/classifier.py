@@ -11,9 +11,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from tuku.protocols import Picture, PictureSize, Pixels
+from tuku.providers.hosted.cache import built_once
 from tuku.providers.hosted.onnx_session import open_session
 from tuku.providers.local.assets import CLASSIFIER_WEIGHTS
-from tuku.providers.local.cache import built_once
 from tuku.providers.local.memo import Memo
 
 SHORT_SIDE_PX = 256

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tuku.errors import ConfigError
 from tuku.protocols import Vector
-from tuku.providers.local.cache import built_once
+from tuku.providers.hosted.cache import built_once
 from tuku.providers.local.class_names import ImageNetClass
 
 Array = npt.NDArray[np.float32]

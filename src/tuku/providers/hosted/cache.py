@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,29 +34,54 @@ def built_once(name: str, build: Callable[[], bytes]) -> Path:
     Raises:
         ConfigError: the folder cannot be written.
     """
+
+    def write(path: Path) -> None:
+        content = build()
+        with _told_as_configuration(path.parent, "50 MB free"):
+            _write_atomically(path, content)
+
+    return _made_once(name, write)
+
+
+def folder_built_once(name: str, fill: Callable[[Path], None]) -> Path:
+    """The cached folder of this name, built first if it is not there; otherwise like `built_once`.
+
+    Args:
+        name: of the folder; must tell all that its content depends on.
+        fill: writes its files into the empty folder that it is given.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+
+    def write(path: Path) -> None:
+        with _told_as_configuration(path.parent, "room for the whole model in float32"):
+            _fill_atomically(path, fill)
+
+    return _made_once(name, write)
+
+
+def _made_once(name: str, write: Callable[[Path], None]) -> Path:
     folder = cache_folder()
     path = folder / name
     if path.exists():
         return path
-    with _told_as_configuration(folder):
+    with _told_as_configuration(folder, "some room"):
         folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder):
-        if path.exists():
-            return path
-        content = build()
-        with _told_as_configuration(folder):
-            _write_atomically(path, content)
+        if not path.exists():
+            write(path)
     return path
 
 
 @contextmanager
-def _told_as_configuration(folder: Path) -> Iterator[None]:
+def _told_as_configuration(folder: Path, room: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ConfigError(
             f"Cannot keep the converted model in {folder}: {error.strerror or error}.",
-            "Set TUKU_CACHE to a folder that can be written and has 50 MB free.",
+            f"Set TUKU_CACHE to a folder that can be written and has {room}.",
         ) from error
 
 
@@ -83,3 +109,21 @@ def _write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _fill_atomically(path: Path, fill: Callable[[Path], None]) -> None:
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{path.name}.", suffix=".part"))
+    try:
+        fill(temporary)
+        for each in temporary.iterdir():
+            with each.open("rb") as file:
+                os.fsync(file.fileno())
+            each.chmod(0o644)
+        temporary.chmod(0o755)  # likewise mkdtemp's 0700
+        try:
+            temporary.rename(path)
+        except OSError:
+            if not path.exists():  # without locks, another process may have been first
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -9,9 +9,9 @@ from threading import Barrier
 import pytest
 
 from tuku.errors import ConfigError
+from tuku.providers.hosted.cache import built_once, cache_folder, folder_built_once
 from tuku.providers.hosted.onnx_session import open_session
 from tuku.providers.local.assets import CLEAN_NAMES
-from tuku.providers.local.cache import built_once, cache_folder
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,28 @@ def test_threads_and_processes_wait_for_the_first_of_them(folder: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(start, range(4))) == [b"content"] * 4
     assert built == [1]
+
+
+def test_a_folder_is_whole_or_absent_and_filled_once(folder: Path) -> None:
+    filled: list[Path] = []
+
+    def fill(place: Path) -> None:
+        filled.append(place)
+        (place / "a").write_bytes(b"a")
+        if len(filled) == 1:
+            raise RuntimeError("died")
+        time.sleep(0.05)  # long enough for the others to arrive
+        (place / "b").write_bytes(b"b")
+
+    with pytest.raises(RuntimeError):
+        folder_built_once("model", fill)
+    assert list(folder.iterdir()) == []
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: folder_built_once("model", fill), range(4)))
+    assert made == [folder / "model"] * 4
+    assert len(filled) == 2
+    assert sorted(path.name for path in made[0].iterdir()) == ["a", "b"]
+    assert made[0].stat().st_mode & 0o777 == 0o755
 
 
 def test_a_file_system_without_locks_will_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
