@@ -13,7 +13,7 @@ from fakes.catalogue import FakeCatalogue
 from tuku.config import Config, ServeConfig
 from tuku.storage import Storage
 from tuku.web.app import make_app
-from tuku.web.server import _address, _listening
+from tuku.web.server import _address, _listening, _settings
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def page_server(catalogue: FakeCatalogue, storage: Storage | None = None, **serv
     """The page's address, without a slash at its end."""
     config = Config(serve=ServeConfig(port=0, **serve))
     with closing(_listening(config)) as listener:
-        server = uvicorn.Server(uvicorn.Config(make_app(config, catalogue, storage), log_config=None, lifespan="on"))
+        server = uvicorn.Server(_settings(make_app(config, catalogue, storage), config))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         until_s = time.monotonic() + 10

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tuku.errors import ConfigError, RowError
 from tuku.search.query import Query
@@ -45,15 +46,20 @@ def open_lines(file: Path) -> Iterator[Iterable[str]]:
     Raises:
         ConfigError: it cannot be read.
     """
-    if str(file) == "-":
-        yield sys.stdin
-        return
     try:
-        with file.open(encoding="utf-8-sig") as lines:
+        with _opened(file) as lines:
             yield lines
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
         raise ConfigError(f"{file} cannot be read: {reason}.", "Give a JSONL file, one query a line.") from None
+
+
+def _opened(file: Path) -> AbstractContextManager[TextIO]:
+    if str(file) != "-":
+        return file.open(encoding="utf-8-sig")
+    if isinstance(sys.stdin, io.TextIOWrapper):  # it would be read as the locale says
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")
+    return nullcontext(sys.stdin)
 
 
 def read_queries(lines: Iterable[str], source: str, defaults: Query, *, labelled: bool) -> Iterator[Labelled]:
@@ -79,7 +85,7 @@ def read_queries(lines: Iterable[str], source: str, defaults: Query, *, labelled
 def _object(line: str, at: str) -> Mapping[str, Any]:
     try:
         found = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError alone: a number of thousands of digits
         raise ConfigError(f"{at}: this is no JSON ({error}).", _EXAMPLE) from None
     if not isinstance(found, dict):
         raise ConfigError(f"{at}: this is no JSON object.", _EXAMPLE)

@@ -9,6 +9,9 @@ from typing import Any
 from tuku.conditions import Condition, holds
 from tuku.search.results import Result
 
+_LEAST_FACTOR, _MOST_FACTOR = 1e-100, 1e100
+"""Of all boosts together: beyond them a score would be infinite, or 0 and then no divisor."""
+
 
 def values_of(result: Result) -> dict[str, Any]:
     """What conditions are asked of: the collection's names for the fields, and the metadata."""
@@ -32,7 +35,7 @@ def scoring_enough(results: Iterable[Result], min_score: float | None) -> list[R
 def boosted(results: Sequence[Result], boosts: Sequence[tuple[Condition, float]]) -> list[Result]:
     """The results in their new order; equals stay in the old one.
 
-    A score under zero is divided, so that a boost always raises.
+    A score under zero is divided, so that a boost always raises. The score stays a finite number.
 
     Args:
         results: best first.
@@ -45,6 +48,7 @@ def boosted(results: Sequence[Result], boosts: Sequence[tuple[Condition, float]]
         factor, values = 1.0, values_of(result)
         for condition, by in boosts:
             factor *= by if holds(condition, values) else 1.0
+        factor = min(max(factor, _LEAST_FACTOR), _MOST_FACTOR)
         scored.append(replace(result, score=result.score * factor if result.score >= 0 else result.score / factor))
     return sorted(scored, key=lambda result: -result.score)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
@@ -107,6 +108,7 @@ def _query(asked: Asked, config: Config) -> Query:
 
 
 async def _of_form(request: Request, config: Config) -> Question:
+    _require_utf8(request.headers["content-type"])
     async with request.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=BESIDE_BYTES) as form:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str) and value != ""}
         files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
@@ -115,6 +117,15 @@ async def _of_form(request: Request, config: Config) -> Question:
         search = Search.model_validate(_typed(fields))
         content = await files[0][1].read() if files else _decoded(search.image, config)
     return _question(search, content or None, config)
+
+
+def _require_utf8(content_type: str) -> None:
+    """Clients do not choose how their texts are decoded: some of Python's codecs take quadratic time, others raise."""
+    _, options = parse_options_header(content_type)  # as Starlette reads it
+    if options.get(b"charset", b"utf-8").lower() not in {b"utf-8", b"utf8"}:
+        raise RefusedError(
+            415, "A form's texts are UTF-8.", "Leave the charset out, or send UTF-8.", code="unknown_body"
+        )
 
 
 def _typed(fields: Mapping[str, str]) -> dict[str, Any]:

@@ -16,11 +16,14 @@ from tuku.errors import ConfigError
 from tuku.runtime.serving import LiveCatalogue, OutOfServiceError
 from tuku.storage import storage_at
 from tuku.web.app import make_app
+from tuku.web.connections import PromptProtocol
 from tuku.web.guards import is_loopback
 
 _BACKLOG = 512
 _CONNECTIONS = 800
 """So many may be open beside those of searches, for pictures or idle; with them, fewer than the usual 1,024 files."""
+_KEEP_ALIVE_S = 30
+"""So long a connection that has been answered may stay open."""
 _GRACE_S = 10
 """So long after SIGTERM requests under way may end."""
 
@@ -100,8 +103,9 @@ def _settings(app: object, config: Config) -> uvicorn.Config:
         access_log=config.serve.access_log,
         lifespan="on",
         server_header=False,
+        http=PromptProtocol,
         ws="none",
-        timeout_keep_alive=30,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         limit_concurrency=_CONNECTIONS + config.serve.concurrency + config.serve.waiting,
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=64 * 1024,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,7 @@ def test_only_relative_paths_are_the_files(image: str):
     [
         ("not json", "this is no JSON ("),
         ("[" * 100_000, "this is no JSON ("),
+        ('{"text": ' + "1" * 5_000 + "}", "this is no JSON ("),
         ("[1]", "this is no JSON object"),
         ('{"txt": "a", "relevant": ["a"]}', "unknown key 'txt'"),
         ('{"relevant": ["a"]}', "neither text nor image"),
@@ -62,3 +65,12 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path):
     (tmp_path / "bom.jsonl").write_bytes(b'\xef\xbb\xbf{"text": "a"}')
     with open_lines(tmp_path / "bom.jsonl") as lines:
         assert list(lines) == ['{"text": "a"}']
+
+
+def test_stdin_is_read_as_a_file_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'\xef\xbb\xbf{"text": "\xc3\xa9"}'), "latin-1"))
+    with open_lines(Path("-")) as lines:
+        assert list(lines) == ['{"text": "\u00e9"}']
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "caf\xe9"}'), "utf-8"))
+    with pytest.raises(ConfigError, match="it is no UTF-8"), open_lines(Path("-")) as lines:
+        list(lines)

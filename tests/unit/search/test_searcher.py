@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -11,7 +12,7 @@ import pytest
 
 from fakes.files import FakeFetcher, png
 from fakes.models import COLOURS, FakeCaptioner, FakeEmbedder
-from tuku.conditions import Condition, holds
+from tuku.conditions import Comparison, Condition, holds
 from tuku.config import Config, MilvusConfig, RerankConfig, SearchConfig
 from tuku.errors import ConfigError, RowError
 from tuku.protocols import Captioner, Embedder, FusingEmbedder, Picture, Vector
@@ -20,7 +21,7 @@ from tuku.search.known_fields import KnownFields, seen_in
 from tuku.search.query import Query
 from tuku.search.rerank import Reordered
 from tuku.search.results import Result
-from tuku.search.rules import values_of
+from tuku.search.rules import boosted, values_of
 from tuku.search.searcher import Searcher
 
 METADATA = {
@@ -396,6 +397,15 @@ def test_conditions_that_read_alike_count_each() -> None:
     plain = searcher().search(Query(text="red", limit=1)).results[0].score
     [twice] = searcher().search(Query(text="red", limit=1, boosts={"price==10": 2.0, "price == 10": 3.0})).results
     assert twice.score == pytest.approx(6 * plain)
+
+
+@pytest.mark.parametrize("score", [-0.5, 0.0, 0.5])
+@pytest.mark.parametrize("factor", [1e308, 1e-308])
+def test_no_boost_makes_a_score_that_is_no_number(score: float, factor: float) -> None:
+    always = Comparison("id", "is not null")
+    [result] = boosted([Result("a", score)], [(always, factor), (always, factor)])
+    assert math.isfinite(result.score)
+    assert (result.score > 0) - (result.score < 0) == (score > 0) - (score < 0)
 
 
 def test_true_is_not_one() -> None:

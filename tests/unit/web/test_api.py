@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -183,6 +184,23 @@ def test_other_bodies_are_refused(client):
     assert broken.status_code == 400
     problem(client.get("/api/v2"), 404, "http")
     problem(client.put("/api/v1/search"), 405, "http")
+
+
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "unicode_escape", "utf-8; charset=punycode"])
+def test_clients_do_not_choose_a_codec(client, charset):
+    form = b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nred\r\n--x--\r\n'
+    kind = f"multipart/form-data; boundary=x; charset={charset}"
+    problem(client.post("/api/v1/search", content=form, headers={"Content-Type": kind}), 415, "unknown_body")
+    kind = "multipart/form-data; boundary=x; charset=UTF-8"
+    assert ids(client.post("/api/v1/search", content=form, headers={"Content-Type": kind}))[0] == "red"
+
+
+@pytest.mark.parametrize("factor", [1e308, 1e-308])
+def test_scores_are_numbers_whatever_the_boosts(client, factor):
+    asked = {"text": "red", "boosts": {"price > 0": factor, "price < 1000": factor}}
+    scores = [each["score"] for each in client.post("/api/v1/search", json=asked).json()["results"]]
+    assert len(scores) > 1
+    assert all(math.isfinite(score) for score in scores)
 
 
 def test_a_picture_too_large_is_refused_before_it_is_read():

@@ -6,11 +6,13 @@ import socket
 import time
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from fakes.catalogue import FakeCatalogue
 from page_server import page_server
 from tuku.config import Config
+from tuku.web import connections, server
 from tuku.web.server import _settings
 
 
@@ -28,6 +30,30 @@ def test_nobody_holds_a_connection_with_a_body_that_does_not_come(path: str):
             assert time.monotonic() - began_s < 4
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"The request came too slowly." in answer
+
+
+@pytest.mark.parametrize("answered", ["", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+@pytest.mark.parametrize("begun", ["", "GET / HTTP/1.1\r\nX: "])
+def test_nobody_holds_a_connection_without_a_request(answered: str, begun: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connections, "HEADER_S", 0.5)
+    monkeypatch.setattr(server, "_KEEP_ALIVE_S", 1)
+    with page_server(FakeCatalogue()) as url:
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname or "", address.port or 0)) as held:
+            held.settimeout(5)
+            if answered:
+                held.sendall(answered.encode())
+                assert held.recv(10_000).startswith(b"HTTP/1.1 200")
+            held.sendall(begun.encode())
+            while held.recv(10_000):
+                pass  # until it is closed
+
+
+def test_a_request_may_take_longer_than_its_header(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connections, "HEADER_S", 0.2)
+    with page_server(FakeCatalogue(before=lambda: time.sleep(0.6))) as url, httpx.Client() as client:
+        for _ in range(2):
+            assert client.get(f"{url}/api/v1/search", params={"text": "red"}).status_code == 200
 
 
 def test_connections_are_bounded_below_the_files_that_may_be_open():

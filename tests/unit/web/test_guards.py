@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from starlette.datastructures import Headers
 
 from tuku.config import Config, ServeConfig
 from tuku.config_load import load_config
@@ -178,6 +179,17 @@ class TestToken:
         with serving(token=TOKEN) as client:
             form = client.get('/?q="><script>alert(1)</script>', headers={"Accept": "text/html"})
             assert "<script>alert" not in form.text
+
+    @pytest.mark.parametrize("other", ['theme={"a":1}', "a[b]=1", "path=/", "flag", 'a="x', "\u00e9=\u00e9", "a=b c"])
+    def test_cookies_of_others_on_this_host_keep_nobody_out(self, other):
+        token = Token(TOKEN)
+        cookies = f"{other}; tuku_session={token.session()}; {other}"
+        assert token.lets_in(Headers(raw=[(b"cookie", cookies.encode("latin-1"))]))
+
+    def test_a_token_in_any_script_is_known_as_a_bearer(self):
+        secret = "\u4ee4\u724c" * 8
+        assert Token(secret).lets_in(Headers(raw=[(b"authorization", f"Bearer {secret}".encode())]))
+        assert not Token(secret).lets_in(Headers(raw=[(b"authorization", f"Bearer {secret}x".encode())]))
 
     def test_a_session_ends_and_cannot_be_made_up(self):
         now = [1_000_000.0]
