@@ -40,6 +40,7 @@ def standing(tuku: Tuku, *options: str) -> dict[str, int]:
     return {f"{kind['stage']}/{kind['code']}": kind["rows"] for kind in listed.json["errors"]}
 
 
+@pytest.mark.long
 def test_a_row_stays_on_the_list_until_it_is_well_or_gone(tuku: Tuku, pictures: Path) -> None:
     assert standing(tuku) == {}
     short, missing = ["short", "short.png", "too short"], ["late", "late.png", "晚"]

@@ -37,7 +37,7 @@ def landscapes(tmp_path_factory: pytest.TempPathFactory, catalogue: Path) -> Pat
 @pytest.mark.parametrize(
     ("profile", "family"),
     [
-        ("chinese_clip", "chinese_clip"),
+        pytest.param("chinese_clip", "chinese_clip", marks=pytest.mark.long),
         pytest.param("clip", "clip", marks=pytest.mark.long),
         pytest.param("clip", "siglip", marks=pytest.mark.long),
     ],
