@@ -12,6 +12,7 @@ from typing import Any
 from tuku.errors import ConfigError
 
 _SAMPLES, _SAMPLE_BYTES = 16, 65_536
+_SMALL = ("*.json", "*.txt", "*.jinja", "*.model")
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 
@@ -126,7 +127,7 @@ class ModelFolder:
         Weights have gigabytes; 16 samples of 64 KiB from each file tell trained weights apart.
         """
         whole = hashlib.sha256()
-        for path in [*sorted(self.path.glob("*.json")), *sorted(self.path.glob("*.txt"))]:
+        for path in sorted(path for ending in _SMALL for path in self.path.glob(ending)):
             whole.update(path.name.encode() + b"\0" + path.read_bytes())
         for path in self.weights:
             whole.update(f"{path.name}\0{path.stat().st_size}".encode())

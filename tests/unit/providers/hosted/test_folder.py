@@ -110,3 +110,12 @@ def test_a_processor_file_of_newer_transformers_is_read(folder: Path) -> None:
     (folder / "preprocessor_config.json").unlink()
     (folder / "processor_config.json").write_text(json.dumps({"image_processor": json.loads(config)}))
     assert described(folder).picture_size == PictureSize(short_side_px=224, exact=False)
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "vocab.txt", "chat_template.jinja", "spiece.model"])
+def test_whatever_vectors_and_captions_depend_on_is_in_the_revision(folder: Path, name: str) -> None:
+    revisions = set()
+    for content in ("one", "two"):
+        (folder / name).write_text(json.dumps({"is": content}))
+        revisions.add(described(folder).revision)
+    assert len(revisions) == 2
