@@ -128,7 +128,7 @@ def test_the_key_is_shown_nowhere(status, caplog):
 
 def test_a_call_that_is_interrupted_is_called_off(captioner_of, server, monkeypatch):
     server.configure(latency={"median_s": 1.0})
-    monkeypatch.setattr("tuku.providers.api.captioner.wait_all", _interrupted)
+    monkeypatch.setattr("tuku.providers.api.asking.wait_all", _interrupted)
     try:
         with pytest.raises(KeyboardInterrupt):
             captioner_of().caption([plain_picture(1)])
