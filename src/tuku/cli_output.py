@@ -81,7 +81,12 @@ def show_proof(proof: VerifySummary, parts: dict[str, BaseModel], *, as_json: bo
 
 def print_json(value: dict[str, Any]) -> None:
     """The one object on stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, out of a file's name or a broken row
+        text = json.dumps(value)
+    click.echo(text)
 
 
 def fail(error: Exception, *, as_json: bool) -> int:

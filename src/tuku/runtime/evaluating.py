@@ -13,6 +13,7 @@ from PIL import Image
 from tuku.config import Config
 from tuku.errors import ConfigError
 from tuku.lake import Lake
+from tuku.output_file import require_output, write_output
 from tuku.protocols import Usage
 from tuku.runtime.ann_recall import look_exactly
 from tuku.runtime.comparing import milvus_of, open_searchers
@@ -25,7 +26,6 @@ from tuku.search.query import Query
 from tuku.search.query_file import Labelled, open_lines, read_queries
 from tuku.search.results import Result
 from tuku.search.searcher import Searcher
-from tuku.storage import DiskStorage
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,6 +71,8 @@ def evaluate_file(config: Config, file: Path, *, compare: str | None = None, htm
             cannot be asked, and the message names the line. Filters are checked before anything is paid.
         TukuError: as `open_searcher` and `Searcher.search`.
     """
+    if html is not None:
+        require_output(html, file)
     with open_lines(file) as lines:
         queries = list(read_queries(lines, str(file), Query(), labelled=True))
     if not queries:
@@ -99,6 +101,8 @@ def evaluate_feedback(config: Config, file: Path, *, compare: str | None = None,
         ConfigError: `file` exists, or there are no clicks on the results of a text, or none that fits.
         TukuError: as `evaluate_file`.
     """
+    if html is not None:
+        require_output(html, file)
     feedback = FeedbackQueries.of(Lake.at(config.lake.uri).storage, file)
     with open_searchers(config, compare) as searchers:
         queries, notes = feedback.written(lambda query: misfit(searchers.values(), query))
@@ -120,7 +124,7 @@ def _evaluated(
         look_exactly(evaluation, milvus_of(searcher), Lake.at(config.lake.uri))
     if html is not None:
         page = render_evaluation(evaluations, _MISSES, first.retriever.images, partial(_pictures, first, config))
-        DiskStorage(html.parent).write(html.name, page.encode())
+        write_output(html, page.encode())
     return Evaluated(evaluations, first.encoder.embedder.take_usage())
 
 

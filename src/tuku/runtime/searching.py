@@ -14,6 +14,7 @@ from tuku.config import Config
 from tuku.errors import RowError, StoppedError, TukuError
 from tuku.fetching import Fetcher, GuardedFetcher
 from tuku.imaging import thumbnail
+from tuku.output_file import require_output, write_output
 from tuku.protocols import ModelDescription
 from tuku.providers.factory import Access
 from tuku.providers.registry import create_embedder, describe_embedder
@@ -30,7 +31,6 @@ from tuku.search.query import Query
 from tuku.search.query_file import open_lines, read_queries
 from tuku.search.results import SearchAnswer
 from tuku.search.searcher import Searcher
-from tuku.storage import DiskStorage
 
 _TILE_PX = 480
 
@@ -100,6 +100,9 @@ def search(
         TukuError: see `open_searcher` and `Searcher.search`.
         RowError: the query's picture cannot be used.
     """
+    for file in (grid, html):
+        if file is not None:
+            require_output(file)
     written: dict[str, Path] = {}
     with open_searcher(config) as searcher:
         answer = searcher.search(query)
@@ -107,11 +110,11 @@ def search(
             return answer, written
         pictures, asked = _pictures(answer, searcher.encoder.fetcher, config)
     if grid is not None:
-        DiskStorage(grid.parent).write(grid.name, png_of(draw_grid(answer, pictures, asked)))
+        write_output(grid, png_of(draw_grid(answer, pictures, asked)))
         written["grid"] = grid
     if html is not None or opened:
         page = html or Path(tempfile.mkdtemp(prefix="tuku-search-")) / "results.html"
-        DiskStorage(page.parent).write(page.name, render_results(answer, pictures, asked).encode())
+        write_output(page, render_results(answer, pictures, asked).encode())
         written["page"] = page
         if opened:
             webbrowser.open(page.resolve().as_uri())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -60,6 +61,10 @@ class Query:
                 f" {MAX_WINDOW:,}th, can be had.",
                 "Ask for fewer, or narrow the search with --where.",
             )
+        if self.min_score is not None and not math.isfinite(self.min_score):
+            raise ConfigError(f"min_score is {self.min_score}, which is no score.", "Give a number such as 0.25.")
+        for name, text in (("text", self.text), ("filter", self.where), ("field to group by", self.group_by)):
+            _require_unicode(name, text)
         for condition, factor in self.boosts.items():
             if not 0 < factor < float("inf"):
                 raise ConfigError(
@@ -76,3 +81,13 @@ class Query:
         """As in `search --json`; the target bears the name of its option, ``in``."""
         values = {**asdict(self), "image": _UPLOADED if isinstance(self.image, bytes) else self.image}
         return {("in" if name == "target" else name): value for name, value in values.items()}
+
+
+def _require_unicode(name: str, text: str | None) -> None:
+    """Half a surrogate pair, as a shell gives it for what is no UTF-8, is taken neither by models nor by Milvus."""
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"The {name} is no Unicode: its character {error.start + 1} cannot be read.", "Write it in UTF-8."
+        ) from None

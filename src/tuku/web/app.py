@@ -55,6 +55,7 @@ def make_app(config: Config, catalogue: Catalogue, storage: Storage | None) -> A
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would lead to whatever host the client names
         lifespan=partial(_running, config=config, catalogue=catalogue, storage=storage, metrics=metrics),
     )
     api.state.token = token

@@ -408,6 +408,21 @@ def test_no_boost_makes_a_score_that_is_no_number(score: float, factor: float) -
     assert (result.score > 0) - (result.score < 0) == (score > 0) - (score < 0)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"text": "caf\udce9"},
+        {"where": "`\ud800` == 1"},
+        {"group_by": "\ud800"},
+        {"min_score": math.nan},
+        {"min_score": math.inf},
+    ],
+)
+def test_what_is_no_text_and_no_number_is_refused(asked: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"is no Unicode|is no score"):
+        searcher().search(Query(**{"text": "red", **asked}))  # type: ignore[arg-type]
+
+
 def test_true_is_not_one() -> None:
     searching = searcher()
     searching.search_all([Query(text="red", where="rare == 1"), Query(text="red", where="rare == true")])

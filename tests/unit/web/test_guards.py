@@ -235,3 +235,10 @@ def test_a_catalogue_is_not_opened_to_a_network_unmeant(host):
 def test_what_is_loopback():
     assert all(map(is_loopback, ["127.0.0.1", "127.8.8.8", "::1", "localhost"]))
     assert not any(map(is_loopback, ["0.0.0.0", "::", "", "localhost.evil", "10.0.0.1"]))
+
+
+def test_nobody_is_led_to_a_host_that_a_client_names():
+    with serving(host="0.0.0.0", token=TOKEN) as client:
+        for path in ("/healthz/", "/login/", "/static/"):
+            answer = client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+            assert (answer.status_code, "location" in answer.headers) == (404, False)
