@@ -32,7 +32,7 @@ format: .venv/dev.stamp ## mend what ruff can mend
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
 test: lint type imports ## all checks and all tests but the long ones
-	@$(BIN)/python -m pytest -q -m "not long" -n 3 --dist loadfile --no-loadscope-reorder --durations=15
+	@$(BIN)/python -m pytest -q -m "not long" -n 2 --dist loadfile --no-loadscope-reorder --durations=30
 
 test-long: .venv/dev.stamp ## jobs against the local DashScope, with faults, stops and budgets (minutes)
 	@$(BIN)/python -m pytest -q -m long

@@ -133,6 +133,7 @@ def test_a_manifest_that_is_replaced_while_it_is_read_stops_the_run(
         list(reading)
 
 
+@pytest.mark.long
 def test_pictures_below_a_prefix_are_listed_in_parts(s3: S3Server, tmp_path: Path, proxy: CountingProxy) -> None:
     names = sorted(f"{number:04d}.jpg" for number in range(2_500))
     store = open_bucket("s3", BUCKET)

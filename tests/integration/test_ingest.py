@@ -78,8 +78,10 @@ def test_csv_catalogue_then_nothing_changed_then_one_row_more(tuku, catalogue):
     assert third["verify"]["passed"]
 
 
-# Folders are taken in by many other tests, too.
-@pytest.mark.parametrize("kind", [pytest.param("folder", marks=pytest.mark.long), "jsonl", "parquet"])
+# Folders and JSONL are taken in by many other tests, too.
+@pytest.mark.parametrize(
+    "kind", [pytest.param("folder", marks=pytest.mark.long), pytest.param("jsonl", marks=pytest.mark.long), "parquet"]
+)
 def test_other_manifests_with_chinese_names_and_captions(tuku, photographs, tmp_path, kind):
     pictures = tmp_path / "图片"
     pictures.mkdir()

@@ -56,6 +56,7 @@ def _mount(*arguments: object) -> None:
         pytest.skip(f"may not mount a small disk: {done.stderr.strip()}")
 
 
+@pytest.mark.long
 def test_a_full_disk(tuku, catalogue, small_disk):
     done = tuku("ingest", catalogue, "--set", f"lake.uri={small_disk}/lake")
     assert done.code == 5

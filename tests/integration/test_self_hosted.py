@@ -81,6 +81,7 @@ def test_another_model_is_refused_until_a_rebuild(tuku: Tuku, landscapes: Path, 
     assert (gone.code, "no such folder" in gone.err) == (2, True)
 
 
+@pytest.mark.long
 def test_captions_and_vectors_by_one_model(tuku: Tuku, tmp_path: Path) -> None:
     """Reference system D: a Qwen3-VL, pictures with titles and prices, and a search with a filter."""
     model = tiny_qwen.qwen3_vl(tmp_path / "tiny-qwen3-vl", trained=True)
@@ -154,6 +155,7 @@ finally:
 """
 
 
+@pytest.mark.long
 def test_the_driver_never_imports_torch(tuku: Tuku, landscapes: Path, tmp_path: Path) -> None:
     """Whoever imports it may look for a GPU, and the driver may run where there is none, or another."""
     model = tiny_models.clip(tmp_path / "clip")
