@@ -31,7 +31,8 @@ imports: .venv/dev.stamp ## import-linter: imports go one way
 format: .venv/dev.stamp ## mend what ruff can mend
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-test: lint type imports ## all checks and all tests but the long ones
+test: .venv/dev.stamp ## all checks and all tests but the long ones
+	@$(MAKE) --no-print-directory -j 2 lint type imports
 	@$(BIN)/python -m pytest -q -m "not long" -n 2 --dist loadfile --no-loadscope-reorder --durations=30
 
 test-long: .venv/dev.stamp ## jobs against the local DashScope, with faults, stops and budgets (minutes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,8 @@ from tuku.uris import STORES, scheme_of
 Part = Literal["text", "picture", "text and picture"]
 """What of a query a vector is made of."""
 _PICTURES_AT_ONCE = 64
+_DECODING = threading.Lock()
+"""One at a time: a picture of `decode.max_pixels` may take a gigabyte, and several would take as many."""
 
 
 class NoVectorError(TukuError):
@@ -123,7 +126,8 @@ class Encoder:
 
     def _picture(self, content: bytes | memoryview) -> Picture:
         size = self.embedder.description.picture_size
-        decoded = decode(content, max_pixels=self.decoding.max_pixels, sizes=[] if size is None else [size])
+        with _DECODING:
+            decoded = decode(content, max_pixels=self.decoding.max_pixels, sizes=[] if size is None else [size])
         return Picture(decoded.pixels, content_sha256=hashlib.sha256(content).hexdigest())
 
     def _vectors(self, outcomes: Sequence[Vector | RowError], part: Part) -> list[Vector]:

@@ -14,9 +14,10 @@ from tuku.storage import Storage
 from tuku.terminal import printable
 from tuku.web import models
 
-MOST_IDS = 200_000
-"""Of results in memory: clicks that come while nothing can be written are kept for as long as there is room."""
+MOST_CHARACTERS = 20_000_000
+"""Of queries and ids in memory: clicks that come while nothing can be written are kept for as long as there is room."""
 
+_FIXED = 200  # about what the rest of a click takes
 _log = logging.getLogger(__name__)
 
 
@@ -31,17 +32,18 @@ class Feedback:
     def __init__(self, storage: Storage, told: Callable[[str, int], object]) -> None:
         self._storage, self._told = storage, told
         self._clicks: list[Click] = []
-        self._ids = 0
+        self._characters = 0
         self._writing = asyncio.Lock()
         self._complained = False
 
     def add(self, clicked: models.Click) -> bool:
         """Keep a click; whether there was room for it."""
-        if self._ids + len(clicked.results) > MOST_IDS:
+        click = _kept(clicked)
+        if self._characters + _characters(click) > MOST_CHARACTERS:
             self._told("dropped", 1)
             return False
-        self._ids += len(clicked.results)
-        self._clicks.append(_kept(clicked))
+        self._characters += _characters(click)
+        self._clicks.append(click)
         self._told("recorded", 1)
         return True
 
@@ -61,7 +63,7 @@ class Feedback:
                 self._complained = True
             else:
                 self._complained = False
-                self._ids -= sum(len(click.shown) for click in clicks)
+                self._characters -= sum(map(_characters, clicks))
                 self._told("written", len(clicks))
 
     async def keep_flushing(self, every_s: float) -> None:
@@ -85,3 +87,8 @@ def _kept(clicked: models.Click) -> Click:
         version=__version__,
         like=query.like,
     )
+
+
+def _characters(click: Click) -> int:
+    texts = (click.text, click.where, click.like, click.image_id, *click.shown)
+    return sum(len(text) for text in texts if text) + _FIXED

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from fakes.models import COLOURS, FakeCaptioner, FakeEmbedder
 from tuku.conditions import Comparison, Condition, holds
 from tuku.config import Config, MilvusConfig, RerankConfig, SearchConfig
 from tuku.errors import ConfigError, RowError
+from tuku.imaging import decode
 from tuku.protocols import Captioner, Embedder, FusingEmbedder, Picture, Vector
 from tuku.search.encode import Encoder, NoVectorError
 from tuku.search.known_fields import KnownFields, seen_in
@@ -460,3 +464,22 @@ def test_what_comes_after_the_candidates_is_shown_to_no_reranker() -> None:
 def test_what_milvus_does_not_reach_is_refused(window: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="limit is"):
         searcher().search(Query(text="red", **window))
+
+
+def test_one_picture_to_search_with_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight of 100 megapixels at once took 3.5 GB."""
+    busy, most = 0, 0
+
+    def slow(content: bytes, **limits: Any) -> object:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        time.sleep(0.02)
+        busy -= 1
+        return decode(content, **limits)
+
+    monkeypatch.setattr("tuku.search.encode.decode", slow)
+    searching, picture = searcher(), png((255, 0, 0))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: searching.search(Query(image=picture)), range(8)))
+    assert (most, len(found)) == (1, 8)

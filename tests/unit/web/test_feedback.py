@@ -91,10 +91,11 @@ def test_what_makes_no_sense_is_not_kept(tmp_path):
 
 
 def test_memory_is_bounded_when_nothing_can_be_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(feedback, "MOST_IDS", 10)
+    """However few results a click names."""
+    monkeypatch.setattr(feedback, "MOST_CHARACTERS", 7_000)
     with serving(storage=FullDisk(tmp_path)) as client:
         for _ in range(6):
-            click(client, {"text": "red"}, ["a", "b", "c"], "a")
+            click(client, {"text": "red" * 666}, ["a", "b"], "a")
         text = client.get("/metrics").text
     assert 'tuku_feedback_total{outcome="recorded"} 3.0' in text
     assert 'tuku_feedback_total{outcome="dropped"} 3.0' in text
